@@ -1,4 +1,4 @@
-"""The servers of a test run, and the fixtures that every folder's tests share."""
+"""Starts the servers of a test run, and provides fixtures for the tests of all packages."""
 
 import gc
 import os
@@ -18,14 +18,14 @@ from tests.harness.servers import Servers, run_directory, wait_for_kafka
 from tests.harness.skips import pytest_runtest_makereport  # noqa: F401 (pytest calls it)
 
 os.environ["ENV_FILE"] = os.devnull  # a test never reads the settings of the shop that runs on this machine
-# The servers of a test run are on this machine and have no TLS; where a service runs as in production, it must be said.
+# The servers of a test run have no TLS, which services reject in production unless these settings allow it.
 os.environ |= {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"}
 
-# How long an example takes says how busy the machine is, not whether it is right.
+# The time of an example depends on the load of the machine, so it is no criterion.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 
-# What is logged before a service configures it. structlog's own tracebacks show every variable, which takes seconds.
+# For logging before a service configures it. structlog's default tracebacks show all variables, which takes seconds.
 structlog.configure(
     processors=[
         structlog.contextvars.merge_contextvars,
@@ -51,7 +51,7 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """What was imported and collected stays: it need not be gone through again each time that garbage is looked for."""
+    """Imported modules and collected tests stay until the end, so the garbage collector need not traverse them."""
     gc.collect()
     gc.freeze()
 
@@ -66,14 +66,14 @@ def empty_database() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def kafka() -> str:
-    """The address of the run's broker; topics belong to a test by their prefix."""
+    """The address of the broker of the test run. Each test uses topics with a prefix of its own."""
     return wait_for_kafka()
 
 
 @pytest.fixture
 def server_directory() -> Iterator[Path]:
-    """Where a server of the test's own may live. `tmp_path` is closed to other accounts, and where we are root
-    PostgreSQL has one of its own."""
+    """A directory for a server that the test starts. `tmp_path` cannot be used, since other accounts cannot access it,
+    and PostgreSQL runs under an account of its own if the tests run as root."""
     directory = Path(tempfile.mkdtemp(dir=run_directory()))
     directory.chmod(0o711)
     yield directory
@@ -89,6 +89,6 @@ def free_port() -> Iterator[int]:
 
 @pytest.fixture
 def statements() -> Iterator[Statements]:
-    """What is asked of the databases that are opened after this fixture."""
+    """The SQL statements on connections that are opened after this fixture."""
     with recorded() as found:
         yield found

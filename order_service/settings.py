@@ -8,7 +8,7 @@ from service_kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, service="order"):
-    """Read from ORDER_<NAME>, else <NAME>; durations as ISO 8601 (`PT24H`)."""
+    """A field is read from ORDER_<NAME>, else from <NAME>. Durations are in seconds or ISO 8601 (`PT24H`)."""
 
     port: int = 8002
     operations_port: int = 18002
@@ -18,15 +18,15 @@ class Settings(ServiceSettings, service="order"):
         pattern=r"^[A-Z]{3}$",
         description="used if the lines have prices in several currencies and the request names none",
     )
-    pay_within: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), description="placing to `pay_by`")
+    pay_within: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), description="time limit for payment")
     reserved_beyond: timedelta = Field(
-        default=timedelta(minutes=30), gt=timedelta(0), description="from `pay_by` to the end of the reservation"
+        default=timedelta(minutes=30), gt=timedelta(0), description="from the payment limit to the reservation's end"
     )
     return_window: timedelta = Field(
-        default=timedelta(days=30), gt=timedelta(0), description="from delivery to completion"
+        default=timedelta(days=30), gt=timedelta(0), description="the time for returns after the delivery"
     )
     stuck_after: timedelta = Field(
-        default=timedelta(minutes=15), gt=timedelta(0), description="wait for another service before it is reported"
+        default=timedelta(minutes=15), gt=timedelta(0), description="a longer wait for another service is reported"
     )
 
     # Limits on unpaid orders; 0 turns a limit off. Callers with `orders:write:any` are exempt.
@@ -36,17 +36,17 @@ class Settings(ServiceSettings, service="order"):
         default=3, ge=0, description="the same for an account without a confirmed e-mail address"
     )
     pay_within_unconfirmed: timedelta = Field(
-        default=timedelta(minutes=30), gt=timedelta(0), description="placing to `pay_by` for such an account"
+        default=timedelta(minutes=30), gt=timedelta(0), description="time limit for payment for such an account"
     )
     unpaid_orders_per_address: int = Field(
-        default=60, ge=0, description="from one client address, which an office or a mobile network may share"
+        default=60, ge=0, description="from one client address, which many people in an office may share"
     )
     unpaid_pieces: int = Field(
-        default=10, ge=0, description="unpaid pieces of one product that one account or address may always hold"
+        default=10, ge=0, description="unpaid pieces of one product that an account or address may hold at least"
     )
-    unpaid_stock_share: float = Field(default=0.1, ge=0, le=1, description="or this share of its stock, if more")
+    unpaid_stock_share: float = Field(default=0.1, ge=0, le=1, description="this share of its stock instead, if more")
     failed_payments_per_order: int = Field(default=5, ge=0)
-    failed_payments_per_hour: int = Field(default=20, ge=0, description="of one account, with those in progress")
+    failed_payments_per_hour: int = Field(default=20, ge=0, description="of one account, including pending payments")
     failed_payments_per_hour_and_address: int = Field(default=60, ge=0, description="from one client address")
 
     gateway_url: str = "http://localhost:8005"

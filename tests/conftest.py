@@ -46,8 +46,8 @@ def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
 
 @contextmanager
 def new_shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
-    """Not under pytest's own directory, which every run of pytest closes to other accounts: if we are root, PostgreSQL
-    runs under an account of its own. The logs stay when a test has failed."""
+    """A shop in a directory outside pytest's own, which other accounts cannot access: if the tests run as root,
+    PostgreSQL runs under an account of its own. The directory with the logs stays if a test fails."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
     directory.chmod(0o711)
     shop = Shop(directory, settings={**SETTINGS, "FAILPOINTS": str(directory / "crash-points")}, free_ports=True)

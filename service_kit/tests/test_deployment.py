@@ -1,4 +1,4 @@
-"""`python -m service_kit topics | acls | database`: what a deployment runs before its services start."""
+"""`python -m service_kit topics | acls | database`, which a deployment runs before its services start."""
 
 import os
 import subprocess
@@ -57,7 +57,7 @@ def test_the_access_control_list_names_the_services_principals() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """Its own: CONNECT is revoked for the databases that all have."""
+    """A server for this module alone, since creating a database revokes CONNECT on the default databases, too."""
     from local_stack import ports
     from tests.harness.servers import run_directory
 

@@ -1,4 +1,4 @@
-"""A process dies where it was told to, once, and never in production."""
+"""A failpoint kills its process once, and production rejects failpoints."""
 
 import re
 import signal
@@ -26,7 +26,7 @@ REACHED = re.compile(r"""\bfailpoint\("([a-z.]+)"\)""")
 
 
 class Shop(ServiceSettings, service="shop"):
-    """Any service."""
+    """The settings of a service that exists only here."""
 
 
 def _settings(**values: object) -> Shop:

@@ -1,4 +1,4 @@
-"""Every service deletes what nothing will read again, and nothing else."""
+"""Every service deletes rows that nothing will read again, and no others."""
 
 from collections.abc import Sequence
 from typing import Any

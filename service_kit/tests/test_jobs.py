@@ -1,4 +1,4 @@
-"""Background jobs: their turns, and what they do while there is no database."""
+"""Background jobs: when they run, and how they retry while the database is unavailable."""
 
 import asyncio
 import time
@@ -13,7 +13,7 @@ NOWHERE = cast(Runtime, None)
 
 
 class Database:
-    """What a job needs; it counts those who ask."""
+    """Fails while `away`, and records when it was called."""
 
     def __init__(self) -> None:
         self.away = True
@@ -26,15 +26,15 @@ class Database:
 
 
 class Signalling:
-    """A runtime, as far as a job that a signal wakes needs it."""
+    """The parts of a runtime that a job with a signal uses."""
 
     def __init__(self) -> None:
         self.database = self
         self.signals = Signals()
 
 
-async def test_a_signal_lets_a_job_run_at_once_and_those_in_between_gather() -> None:
-    """Leading edge: the first of a quiet time waits for nothing, what comes meanwhile for one run together."""
+async def test_a_signal_runs_its_job_at_once_and_signals_during_the_pause_share_one_run() -> None:
+    """The first signal after a quiet time does not wait; those that follow within the pause cause one run."""
     ran: list[float] = []
     runtime, pause = Signalling(), 0.3
 
@@ -58,13 +58,13 @@ async def test_a_signal_lets_a_job_run_at_once_and_those_in_between_gather() -> 
         while len(ran) < 3:
             await asyncio.sleep(0.001)
         await asyncio.sleep(pause / 2)
-    assert len(ran) == 3, "one run for all fifty"
+    assert len(ran) == 3, "fifty signals must share one run"
     assert ran[1] - sent < pause / 2
     assert ran[2] - ran[1] >= 0.9 * pause
     await jobs.stop(within=5)
 
 
-async def test_work_that_was_begun_is_finished_when_the_process_stops() -> None:
+async def test_a_stop_waits_for_work_in_progress() -> None:
     jobs, done = Jobs([]), asyncio.Event()
 
     async def work() -> None:
@@ -82,7 +82,7 @@ def started(database: Database) -> Jobs:
     return jobs
 
 
-async def test_a_job_without_a_database_is_tried_less_and_less_often_however_often_it_is_woken() -> None:
+async def test_pauses_of_a_job_without_a_database_grow_even_if_signals_wake_it() -> None:
     database = Database()
     jobs = started(database)
     async with asyncio.timeout(20):
@@ -94,7 +94,7 @@ async def test_a_job_without_a_database_is_tried_less_and_less_often_however_oft
         database.away = False
         while len(database.asked) < 20:
             await asyncio.sleep(0.001)
-    assert database.asked[-1] - database.asked[-10] < 9 * SHORTEST_PAUSE, "it is there again"
+    assert database.asked[-1] - database.asked[-10] < 9 * SHORTEST_PAUSE, "no pauses once the database is available"
     await jobs.stop(within=5)
 
 

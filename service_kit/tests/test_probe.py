@@ -1,4 +1,4 @@
-"""A container's health check says whether the service on its port is ready."""
+"""A container's health check reports whether the service on its port is ready."""
 
 import http.server
 from collections.abc import Iterator

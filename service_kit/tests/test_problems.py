@@ -1,4 +1,4 @@
-"""Errors carry their own status, type and words."""
+"""Each error class has its status, type and text."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_a_member_never_replaces_a_standard_one() -> None:
     assert (body["status"], body["instance"], body["extra"]) == (500, "/orders/7", 1)
 
 
-def test_a_problem_has_its_headers_and_those_of_the_case() -> None:
+def test_a_problem_has_the_headers_of_its_class_and_of_its_instance() -> None:
     assert Unauthenticated(retry_after=5).headers == {"WWW-Authenticate": "Bearer", "Retry-After": "5"}
 
 

@@ -1,4 +1,4 @@
-"""A queue over a table of its own: what becomes of rows whose work fails."""
+"""A queue over a table: which rows are claimed, and how failures are retried or ended."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -33,7 +33,7 @@ BACKOFF = Backoff(timedelta(minutes=1), timedelta(minutes=5), attempts=3)
 
 
 class Work:
-    """Rows that are numbered from 1; those in `fails` fail so when they are handled."""
+    """A table of work with ids from 1. Handling an id in `fails` raises its exception."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -44,13 +44,13 @@ class Work:
         await self.sql(ADD, count)
 
     async def run(self, *, concurrency: int = 1, team: int | None = None) -> bool:
-        """One batch; rows with the same remainder of division by `team` are handled one after the other."""
+        """Handles one batch. `team` is a modulus: rows whose ids leave the same remainder are handled in sequence."""
         group = (lambda row: row.id % team) if team else (lambda row: row.id)
         worker = Worker(QUEUE, BACKOFF, self.claim, self._handle, self._finish, concurrency, group)
         return await worker.run(self.database)
 
     async def rows(self) -> dict[int, tuple[str | None, int, str | None]]:
-        """How each ended, its attempts and its error."""
+        """(outcome, attempts, error) by id."""
         return {row[0]: tuple(row[1:]) for row in await self.sql("SELECT id, ended, attempts, error FROM work")}
 
     async def sql(self, statement: str, *values: Any) -> Any:
@@ -80,7 +80,7 @@ async def work(empty_database: str) -> AsyncIterator[Work]:
     await database.close()
 
 
-async def test_an_unexpected_error_is_the_rows_own_and_counted(work: Work) -> None:
+async def test_an_unexpected_error_fails_only_its_row_and_counts_as_an_attempt(work: Work) -> None:
     await work.add(5)
     work.fails[2] = KeyError("price")
     assert not await work.run(concurrency=3)
@@ -88,10 +88,10 @@ async def test_an_unexpected_error_is_the_rows_own_and_counted(work: Work) -> No
     assert rows.pop(2) == (None, 1, "'price'")
     assert {row[0] for row in rows.values()} == {"done"}
     assert not await work.run()
-    assert work.handled.count(2) == 1, "not before its time"
+    assert work.handled.count(2) == 1, "it is retried only after the backoff"
 
 
-async def test_a_row_is_given_up_when_its_attempts_are_used_up_or_none_can_succeed(work: Work) -> None:
+async def test_a_row_fails_after_its_last_attempt_or_a_permanent_failure(work: Work) -> None:
     await work.add(2)
     work.fails |= {1: TemporaryFailure("busy"), 2: PermanentFailure("gone")}
     for _ in range(4):
@@ -101,7 +101,7 @@ async def test_a_row_is_given_up_when_its_attempts_are_used_up_or_none_can_succe
     assert {row[0] for row in (await work.rows()).values()} == {"failed"}
 
 
-async def test_nothing_more_is_sent_to_a_system_that_is_unreachable(work: Work) -> None:
+async def test_a_batch_stops_when_the_other_system_is_unreachable(work: Work) -> None:
     await work.add(BATCH)
     work.fails[3] = Unreachable("no route")
     assert not await work.run(), "the next batch must not follow at once"

@@ -1,4 +1,4 @@
-"""Where a setting's value comes from."""
+"""Settings are read from the environment, files and defaults; contradicting or insecure ones are rejected."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a service does not start with, all of it in one message."""
+"""A service does not start with weak or misspelt settings, and names all of them in one message."""
 
 import importlib
 import os
@@ -67,10 +67,10 @@ def test_all_faults_for_production_are_in_one_message(service: str, tmp_path: Pa
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_secret_of_every_service_is_checked(service: str) -> None:
-    """By its type: one that is added is rejected without a word in any test."""
+    """Secrets are found by their type, so that a new one is checked without a change to this test."""
     fields = settings_of(service).model_fields
     secrets = [name for name, field in fields.items() if "SecretStr" in str(field.annotation)]
-    assert "database_url" in secrets  # which is an address with a password, and for its server to judge
+    assert "database_url" in secrets  # not checked: its password belongs to the database server
     for name in set(secrets) - {"database_url"}:
         for weak in ("x", "x" * 64, "abcabcabc" * 5):
             words = rejected(service, **{name: SecretStr(weak)})

@@ -1,1 +1,1 @@
-"""Every service against its own OpenAPI document: whatever is sent, it answers as it says it would."""
+"""Every response of every service conforms to the service's OpenAPI document, for valid and invalid requests."""

@@ -1,4 +1,4 @@
-"""Schemathesis at a running service: requests made from its OpenAPI document, and answers held against it."""
+"""Runs Schemathesis against a service: generates requests from its OpenAPI document and checks the responses by it."""
 
 import random
 import time
@@ -16,27 +16,27 @@ from tests.harness import tokens
 
 KEY = "Idempotency-Key"
 LONGEST = 3600
-# 412: an If-Match that nobody ever sent as an ETag; as good a rejection of it as any.
+# 412 is included, since a generated If-Match is no ETag that the service ever sent.
 REJECTIONS = ["400", "401", "403", "404", "405", "406", "409", "412", "415", "422", "428", "429"]
 
 CHECKS: dict[str, Any] = {
-    # What the schema can't say (a price that ends before it begins) may be rejected.
+    # A request may break a rule that a schema cannot express, such as a price that ends before it begins.
     "positive_data_acceptance": {"enabled": False},
     "negative_data_rejection": {"expected-statuses": REJECTIONS},
 }
-# `tree` could also be somebody's id: then it is the id that is rejected, not the method.
+# For other methods, `tree` matches the path of a category's id, and the id is rejected instead of the method.
 TREE: dict[str, Any] = {
     "include-name": "GET /categories/tree",
     "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
 }
 
-# Whoever erases the account that all requests are made for sees nothing but 404 from then on.
+# All requests use one account, and would get 404 once it is erased.
 ERASE: dict[str, Any] = {"include-name": "DELETE /users/me", "enabled": False}
 
 
 @dataclass
 class Findings:
-    """What was sent, and what was wrong with the answers."""
+    """The number of responses by operation and status, and the violations."""
 
     statuses: defaultdict[str, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
     wrong: dict[str, str] = field(default_factory=dict)
@@ -47,14 +47,14 @@ class Findings:
 
     @property
     def succeeded(self) -> set[str]:
-        """Operations that were carried out at least once."""
+        """Operations that succeeded at least once."""
         return {name for name, answers in self.statuses.items() if any(status < 400 for status in answers)}
 
 
 @dataclass(frozen=True)
 class Effort:
-    """`examples` of each operation, and the bounds of all its values where `bounds`; `walks`: ways through several
-    operations, each using what the one before gave."""
+    """`examples`: requests for each operation. `bounds`: whether to try the bounds of all values. `walks`: sequences of
+    operations that use the results of earlier ones."""
 
     examples: int
     walks: int
@@ -65,7 +65,7 @@ class Effort:
 def examine(
     url: str, effort: Effort, *, role: str, user_id: UUID, known: Mapping[str, Sequence[str]] | None = None
 ) -> Findings:
-    """`known`: ids that the service knows, by the parameter or the path in a body that takes them."""
+    """Tests all operations. `known`: existing ids, by parameter or by path in a body."""
     bearer = tokens.token(role=role, user_id=user_id, exp=int(time.time()) + LONGEST)
     config = schemathesis.Config.from_dict(
         {
@@ -95,7 +95,7 @@ def examine(
 
 
 def _with_a_key(context: HookContext, case: Case[Any]) -> Case[Any]:
-    """Most requests bring a new Idempotency-Key where one is taken: what is without is rejected before all else."""
+    """Adds an Idempotency-Key to most requests that take one, since others are rejected before anything else."""
     takes_one = any(parameter.name.lower() == KEY.lower() for parameter in case.operation.headers)
     if takes_one and uuid4().int % 10:
         case.headers[KEY] = str(uuid4())

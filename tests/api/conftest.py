@@ -1,4 +1,4 @@
-"""A running service of each kind, furnished, and the gateway that the order service asks."""
+"""Fixtures: each service running with data, and the gateway for the order service."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess, gateway
-from tests.api.goods import Known, examiner, furnish
+from tests.api.goods import Known, add_data, caller_id
 from tests.api.live import Live, live
 from tests.harness.service import NEEDED
 
@@ -15,13 +15,13 @@ __all__ = ["gateway"]
 
 
 class Examined:
-    """`user_id` is whose token the examiner shows."""
+    """A running service with data; requests use a token of `user_id`."""
 
     def __init__(self, service: str, live: Live) -> None:
         self.service = service
         self.url = live.url
-        self.user_id: UUID = live.portal.call(examiner, service, live.served)
-        self.known: Known = live.portal.call(furnish, service, live.served, self.user_id)
+        self.user_id: UUID = live.portal.call(caller_id, service, live.served)
+        self.known: Known = live.portal.call(add_data, service, live.served, self.user_id)
 
 
 Open = Callable[[str], AbstractContextManager[Examined]]

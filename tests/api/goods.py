@@ -1,4 +1,4 @@
-"""What each service knows before it is examined: without it, most operations would have nothing to say but 404."""
+"""Data for the services under test. Without it most operations could only respond with 404."""
 
 from collections.abc import Awaitable, Callable
 from uuid import UUID, uuid4
@@ -14,22 +14,22 @@ from order_service.tests.conftest import Shop as Orders
 from service_kit.ids import uuid7
 from tests.harness.service import Served
 
-SOME = 8
+COUNT = 8
 DEAD = """
 INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status, attempts, error)
 SELECT uuidv7(), 'products', 0, n, convert_to('key-' || n % 5, 'UTF8'), 'mart.product.changed.v1', '[]', '\\x7b7d',
        'dead', 5, 'odd'
 FROM generate_series(1, 40) AS n
 """
-"""Few enough to be shown on a page, and more than are replayed and discarded soon."""
+"""Few enough for one page, and more than the requests replay and discard."""
 
 
 Known = dict[str, list[str]]
-"""Ids, by the parameter or the path in a body that takes them."""
+"""Existing ids, by parameter or by path in a body."""
 
 
-async def examiner(service: str, served: Served) -> UUID:
-    """Whose token is shown: where there are accounts, one of them."""
+async def caller_id(service: str, served: Served) -> UUID:
+    """The id of the account that sends the requests; in the user service it must exist."""
     if service != "user":
         return uuid4()
     body = {"email": "ada@example.com", "password": "correct horse battery staple", "full_name": "Ada King"}
@@ -38,8 +38,8 @@ async def examiner(service: str, served: Served) -> UUID:
     return UUID(answer.json()["id"])
 
 
-async def furnish(service: str, served: Served, user_id: UUID) -> Known:
-    """`user_id`: whose token the examiner has."""
+async def add_data(service: str, served: Served, user_id: UUID) -> Known:
+    """Creates data that belongs to `user_id`, and returns its ids."""
     make = _MAKERS.get(service)
     known = await make(served, user_id) if make else {}
     async with served.runtime.database.connection() as connection:
@@ -48,12 +48,12 @@ async def furnish(service: str, served: Served, user_id: UUID) -> Known:
 
 
 async def _shop(served: Served, user_id: UUID) -> Known:
-    """Orders of the examiner's in each of the states that matter, payments, and what may be ordered."""
+    """Orders in the important statuses, payments, returns, and products that can be ordered."""
     shop = Orders(served)
     shop.customer = served.caller(role="User", user_id=user_id)
-    products = [await shop.product() for _ in range(SOME)]
+    products = [await shop.product() for _ in range(COUNT)]
     payments, orders, returns = [], [], []
-    for number in range(SOME):
+    for number in range(COUNT):
         waiting = await shop.accepted()
         paid = await shop.accepted()
         answer = await shop.customer.post(
@@ -65,7 +65,7 @@ async def _shop(served: Served, user_id: UUID) -> Known:
         if number % 2:
             await shop.deliver(shop.parcel(paid, ShipmentDispatched, parcel))
             await shop.deliver(shop.parcel(paid, ShipmentDelivered, parcel))
-            returns += await _asked_back(shop)
+            returns += await _requested_returns(shop)
         await shop.place(products[number])
         await shop.customer.put(f"/cart/items/{products[number]}", json={"quantity": 1})
         payments.append(payment)
@@ -80,8 +80,8 @@ async def _shop(served: Served, user_id: UUID) -> Known:
     }
 
 
-async def _asked_back(shop: Orders) -> list[str]:
-    """Two returns of an order that was delivered, of a piece each."""
+async def _requested_returns(shop: Orders) -> list[str]:
+    """Requests two returns, of one piece each, of a delivered order."""
     order_id, parcel = await shop.paid(), uuid7()
     await shop.deliver(
         shop.parcel(order_id, ShipmentDispatched, parcel), shop.parcel(order_id, ShipmentDelivered, parcel)
@@ -97,10 +97,10 @@ async def _asked_back(shop: Orders) -> list[str]:
 
 
 async def _storehouse(served: Served, user_id: UUID) -> Known:
-    """Stock in several places, reservations, and parcels that may leave."""
+    """Stock in several warehouses, reservations, and parcels that can be dispatched."""
     house = Inventory(served)
     known: Known = {"body.product_id": [], "body.warehouse_id": [], "path.order_id": [], "path.return_id": []}
-    for _ in range(SOME):
+    for _ in range(COUNT):
         product, place = await house.stocked(100)
         order_id = uuid4()
         await house.deliver(reservation(order_id, [(product, 2)]))

@@ -1,4 +1,4 @@
-"""A service behind a real socket, for callers that live in threads of their own."""
+"""Runs a service on a real socket, for clients in other threads."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -15,7 +15,7 @@ from tests.harness.service import Served, serve
 
 @dataclass
 class Live:
-    """`portal` runs what must happen in the service's own loop."""
+    """`portal` runs functions in the event loop of the service."""
 
     url: str
     served: Served

@@ -1,4 +1,4 @@
-"""Requests that are right but for one value, which is as odd as it can be: made from the OpenAPI document."""
+"""Valid requests with one extreme or malformed value each, made from the OpenAPI document."""
 
 import base64
 import json
@@ -42,7 +42,7 @@ HEADERS = {"if-match": ('"', "*, *", '"999999999999999999999"', "W/"), "prefer":
 
 @dataclass(frozen=True)
 class Request:
-    """`odd`: what is odd about it."""
+    """`odd` describes the extreme value."""
 
     operation: str
     method: str
@@ -54,7 +54,7 @@ class Request:
 
 
 def requests(document: dict[str, Any], ids: dict[str, str]) -> Iterator[Request]:
-    """`ids`: of what the service knows, by the names of parameters and fields that take them."""
+    """All requests for the operations of the document. `ids`: existing ids, by name of the parameter or field."""
     for path, operations in document["paths"].items():
         shared = operations.get("parameters", [])
         for method, operation in operations.items():
@@ -98,7 +98,7 @@ def _of_operation(
 
 
 def _as_words() -> Iterator[str]:
-    """Numbers as texts too: that's what they are in an address. No lone surrogate, which no address can spell."""
+    """Values for URLs, in which numbers are texts, too. A lone surrogate cannot be encoded in a URL."""
     yield from (str(number) for number in NUMBERS)
     yield from (text for text in TEXTS if text != "\ud800" and len(text) < 1_000)
 
@@ -130,14 +130,14 @@ def _quoted(text: str) -> str:
 
 
 def _changed(document: dict[str, Any], schema: Json, whole: Json) -> Iterator[tuple[str, Json, Json]]:
-    """The place, the odd value, and the whole body with it."""
+    """The path, the extreme value, and the whole body with it."""
     for place in _places(document, schema):
         for value in (*NUMBERS, *TEXTS, *OTHERS):
             yield ".".join(map(str, place)), value, _with(whole, place, value)
 
 
 def _places(document: dict[str, Any], schema: Json, depth: int = 0) -> Iterator[tuple[str | int, ...]]:
-    """Every place within a body; of a list its first."""
+    """The path of every value in a body; of lists, only the first item."""
     schema = _resolved(document, schema)
     if depth > 5:
         return
@@ -163,7 +163,7 @@ def _with(whole: Json, place: tuple[str | int, ...], value: Json) -> Json:
 
 
 def _sample(document: dict[str, Any], schema: Json) -> Json:
-    """What the document gives as its example, or the least that the schema takes."""
+    """The example in the document, or the smallest value that the schema accepts."""
     schema = _resolved(document, schema)
     if "example" in schema or schema.get("examples"):
         return schema.get("example") or schema["examples"][0]
@@ -176,14 +176,14 @@ def _sample(document: dict[str, Any], schema: Json) -> Json:
 
 
 def _known(body: Json, ids: dict[str, str]) -> Json:
-    """The sample, about things that there are."""
+    """The sample, with existing ids where they are known."""
     if isinstance(body, dict):
         return {name: ids[name] if name in ids else _known(below, ids) for name, below in body.items()}
     return [_known(below, ids) for below in body] if isinstance(body, list) else body
 
 
 def _resolved(document: dict[str, Any], schema: Json) -> Json:
-    """Behind its `$ref`, and of several the first that isn't null."""
+    """Follows `$ref`; of alternatives it takes the first one that is not null."""
     while True:
         if "$ref" in schema:
             found = document

@@ -1,4 +1,4 @@
-"""Nothing that anybody can send makes a service fail, or answer what its document doesn't say."""
+"""Extreme and malformed values cause no server errors, and no responses that the OpenAPI document does not declare."""
 
 import random
 import time
@@ -16,7 +16,7 @@ FEW = 400
 
 
 def send_all(it: Examined, few: int | None) -> str:
-    """What is wrong; `few`: so many of the requests, always the same."""
+    """Sends the requests, or a fixed sample of `few` of them. Returns the violations."""
     bearer = tokens.token(role="Admin", user_id=it.user_id, exp=int(time.time()) + 3600)
     wrong = []
     with httpx.Client(base_url=it.url, headers={"Authorization": f"Bearer {bearer}"}, timeout=30) as client:
@@ -29,14 +29,14 @@ def send_all(it: Examined, few: int | None) -> str:
             answer = client.request(
                 request.method, request.path, params=request.query or None, headers=headers, content=request.body
             )
-            if emitted := _complaint(request, answer, document):
-                wrong.append(f"{request.operation} with {request.odd}: {emitted}")
+            if violation := _violation(request, answer, document):
+                wrong.append(f"{request.operation} with {request.odd}: {violation}")
     return "\n".join(wrong)
 
 
-def _complaint(request: Request, answer: httpx.Response, document: dict[str, object]) -> str | None:
+def _violation(request: Request, answer: httpx.Response, document: dict[str, object]) -> str | None:
     if answer.status_code in (404, 405) and answer.json()["type"].endswith(("no-such-path", "method-not-allowed")):
-        return None  # the odd value made another path of it
+        return None  # with this value the path is another one
     method, template = request.operation.split(" ")
     documented = document["paths"][template][method.lower()]["responses"]  # type: ignore[index]
     if answer.status_code >= 500 or str(answer.status_code) not in documented:

@@ -11,12 +11,12 @@ from random import SystemRandom
 
 from local_stack.environment import ROOT
 from local_stack.shop import Shop
-from tests.chaos.crowd import ChaosWorld
+from tests.chaos.customers import ChaosWorld
 from tests.chaos.faults import FAULTS
 from tests.chaos.report import Outcome, figures, page
 from tests.chaos.run import Run
 from tests.chaos.schedule import schedule
-from tests.chaos.stage import errors, keep_quiet, new_shop, shown
+from tests.chaos.setup import errors, new_shop, prepare_process, shown
 
 DIRECTORY = ROOT / ".local" / "chaos"
 REPORT = DIRECTORY / "report.md"
@@ -24,9 +24,9 @@ REPORT = DIRECTORY / "report.md"
 
 def main() -> None:
     wanted = _arguments()
-    keep_quiet()
+    prepare_process()
     with new_shop(DIRECTORY) as shop:
-        outcome = asyncio.run(_play(shop, wanted))
+        outcome = asyncio.run(_execute(shop, wanted))
     REPORT.write_text(page(outcome, _command(wanted)))
     for violation in outcome.violations[:20]:
         errors.print(str(violation), markup=False)
@@ -38,7 +38,7 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--minutes", type=float, default=10)
-    parser.add_argument("--seed", type=int, default=None, help="repeats its schedule of faults; one is made up without")
+    parser.add_argument("--seed", type=int, default=None, help="repeats its schedule of faults; the default is random")
     parser.add_argument("--fault", default="", help=f"only these, separated by commas: {', '.join(FAULTS)}")
     wanted = parser.parse_args()
     wanted.seed = SystemRandom().randrange(2**31) if wanted.seed is None else wanted.seed
@@ -55,13 +55,13 @@ def _command(wanted: argparse.Namespace) -> str:
     return f"make chaos MINUTES={wanted.minutes:g} SEED={wanted.seed}{only}"
 
 
-async def _play(shop: Shop, wanted: argparse.Namespace) -> Outcome:
+async def _execute(shop: Shop, wanted: argparse.Namespace) -> Outcome:
     plan = schedule(wanted.seed, wanted.minutes * 60, wanted.fault)
     errors.print(f"{len(plan)} faults, seed {wanted.seed}: `{_command(wanted)}` repeats them.", markup=False)
     async with ChaosWorld(shop) as world:
-        run = Run(world, wanted.seed, plan, wanted.minutes * 60, mails_too=True)
+        run = Run(world, wanted.seed, plan, wanted.minutes * 60, wait_for_mails=True)
         async with shown(run):
-            return await run.play()
+            return await run.execute()
 
 
 if __name__ == "__main__":

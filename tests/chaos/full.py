@@ -19,23 +19,22 @@ from xml.etree import ElementTree
 
 from local_stack.environment import ROOT
 from local_stack.process import tail
-from tests.chaos.play import Row
+from tests.chaos.run_scenario import Row
 from tests.chaos.scenarios import ALL, BY_NAME
-from tests.chaos.stage import errors, keep_quiet
+from tests.chaos.setup import errors, prepare_process
 
 DIRECTORY = ROOT / ".local" / "chaos-full"
 SEEN = Path(__file__).with_name("seen.json")
 PAGE = ROOT / "docs" / "reliability.md"
 BEGIN, END = "<!-- chaos-full: begin -->", "<!-- chaos-full: end -->"
-SAID_EVERY = 60.0
+STATUS_SECONDS = 60.0
 """Seconds."""
 
 
 class Group(NamedTuple):
-    """Long tests: their paths, and what they show. `alone`: they measure time, so that nothing else may run
-    meanwhile."""
+    """Long tests: their paths, and what they check. `alone`: they measure time, so nothing else may run meanwhile."""
 
-    places: str
+    paths: str
     promise: str
     alone: bool = False
 
@@ -63,7 +62,7 @@ def main() -> None:
     names = wanted.names or NAMES
     if unknown := set(names) - set(NAMES):
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
-    keep_quiet()
+    prepare_process()
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     wrong = asyncio.run(_run(names, wanted.lanes))
     print(json.dumps({"scenarios": len(names), "violations": wrong}))
@@ -90,19 +89,19 @@ async def _one(name: str) -> int:
     result = DIRECTORY / f"{name}.{'xml' if name in GROUPS else 'json'}"
     result.unlink(missing_ok=True)
     if name in GROUPS:
-        command = ["-m", "pytest", "-v", "-m", "long", f"--junitxml={result}", *GROUPS[name].places.split()]
+        command = ["-m", "pytest", "-v", "-m", "long", f"--junitxml={result}", *GROUPS[name].paths.split()]
     else:
-        command = ["-m", "tests.chaos.play", name, str(DIRECTORY / name)]
-    with _emitted(name) as log:
-        await _carried_out(command, log)
-    row = counted(result) if name in GROUPS else published(result)
+        command = ["-m", "tests.chaos.run_scenario", name, str(DIRECTORY / name)]
+    with _logged(name) as log:
+        await _run_command(command, log)
+    row = row_of_tests(result) if name in GROUPS else row_of_scenario(result)
     row = {"at": began.isoformat(timespec="seconds"), **row, "seconds": round(time.monotonic() - started)}
     keep(name, row)
     errors.print(f"{name}: {row['violations']} violations, {row['seconds']} s", markup=False)
     return int(row["violations"])
 
 
-async def _carried_out(command: Sequence[str], log: Path) -> None:
+async def _run_command(command: Sequence[str], log: Path) -> None:
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             sys.executable, *command, cwd=ROOT, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output,
@@ -117,24 +116,24 @@ async def _carried_out(command: Sequence[str], log: Path) -> None:
 
 
 @contextmanager
-def _emitted(name: str) -> Iterator[Path]:
+def _logged(name: str) -> Iterator[Path]:
     """Its log file; the last line of it is printed from time to time."""
     log = DIRECTORY / f"{name}.log"
     errors.print(f"{name}: {log}", markup=False)
 
-    async def say() -> None:
+    async def report_progress() -> None:
         while True:
-            await asyncio.sleep(SAID_EVERY)
+            await asyncio.sleep(STATUS_SECONDS)
             errors.print(f"{name}: {tail(log, 1).strip()}", markup=False)
 
-    pending = asyncio.create_task(say())
+    pending = asyncio.create_task(report_progress())
     try:
         yield log
     finally:
         pending.cancel()
 
 
-def published(result: Path) -> Row:
+def row_of_scenario(result: Path) -> Row:
     """The results of a scenario; an aborted scenario counts as a violation."""
     if not result.exists():
         return {"faults": 0, "orders": 0, "violations": 1, "recovery_p50_s": 0.0, "recovery_p99_s": 0.0}
@@ -142,7 +141,7 @@ def published(result: Path) -> Row:
     return row
 
 
-def counted(result: Path) -> Row:
+def row_of_tests(result: Path) -> Row:
     """How many tests passed, failed or were skipped. A failed test is a violation, and so are an aborted run and a run
     that found no test."""
     suite = ElementTree.parse(result).getroot().find("testsuite") if result.exists() else None

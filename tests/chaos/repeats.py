@@ -16,7 +16,7 @@ from local_stack.shop import Shop
 from service_kit.database.revisions import VERSION_TABLES
 from tests.system.world import until
 
-MEMORY = {"inbox", "outbox_lease", "verification_keys", *VERSION_TABLES}
+TECHNICAL_TABLES = {"inbox", "outbox_lease", "verification_keys", *VERSION_TABLES}
 """Tables of handled events and of running processes, which are no business state."""
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL($1)"
 PARTITIONS = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
@@ -31,7 +31,7 @@ async def state(shop: Shop) -> State:
     for service in SERVICES:
         database = await asyncpg.connect(shop.database_url(service.name))
         try:
-            for [table] in await database.fetch(TABLES, list(MEMORY)):
+            for [table] in await database.fetch(TABLES, list(TECHNICAL_TABLES)):
                 rows = await database.fetch(f"SELECT (to_jsonb(t) - 'published_at')::text FROM {table} AS t")
                 found[f"{service.name}.{table}"] = Counter(row[0] for row in rows)
         finally:
@@ -49,7 +49,7 @@ def differences(before: State, after: State) -> list[str]:
     ]
 
 
-async def again(shop: Shop, keys: Collection[str], times: int, seed: int) -> int:
+async def publish_again(shop: Shop, keys: Collection[str], times: int, seed: int) -> int:
     """Publishes every event of these keys `times` more: keys are shuffled, each key keeps its order. Returns how
     many."""
     random = Random(seed)
@@ -83,13 +83,13 @@ def _shuffled(lanes: list[Iterator[ConsumerRecord]], random: Random) -> Iterable
             yield record
 
 
-async def from_the_start(shop: Shop, *, forgetful: bool = False) -> None:
-    """All consumers read the whole log again. `forgetful`: with an empty inbox, as after its loss."""
+async def read_from_the_start(shop: Shop, *, empty_inbox: bool = False) -> None:
+    """All consumers read the whole log again. `empty_inbox`: with an empty inbox, as after its loss."""
     names = [service.name for service in SERVICES]
     await asyncio.gather(*(asyncio.to_thread(shop.stop, name) for name in names))
     for service in SERVICES:
         await _rewind(shop, service)
-        if forgetful:
+        if empty_inbox:
             database = await asyncpg.connect(shop.database_url(service.name))
             await database.execute("TRUNCATE inbox")
             await database.close()
@@ -98,18 +98,18 @@ async def from_the_start(shop: Shop, *, forgetful: bool = False) -> None:
     await asyncio.to_thread(shop.wait_ready, *names)
 
 
-async def all_heard(shop: Shop, within: float = 120.0) -> None:
+async def all_handled(shop: Shop, within: float = 120.0) -> None:
     """Returns when all events on the topics have been handled, and the events that this caused as well."""
 
     async def done() -> bool:
-        nothing_owed = not any([await asyncio.to_thread(shop.outbox_backlog, each.name) for each in SERVICES])
-        return nothing_owed and not await _levels_are_due(shop) and not await _behind(shop)
+        nothing_unpublished = not any([await asyncio.to_thread(shop.outbox_backlog, each.name) for each in SERVICES])
+        return nothing_unpublished and not await _levels_are_unpublished(shop) and not await _behind(shop)
 
     for _ in range(2):  # events that the last ones caused are handled too
-        await until("all is heard", done, within)
+        await until("all events are handled", done, within)
 
 
-async def _levels_are_due(shop: Shop) -> bool:
+async def _levels_are_unpublished(shop: Shop) -> bool:
     """Whether inventory still has to publish changed stock levels."""
     database = await asyncpg.connect(shop.database_url("inventory"))
     try:

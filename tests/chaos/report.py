@@ -4,7 +4,7 @@ import math
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 
-from tests.chaos.storm import Struck
+from tests.chaos.injector import InjectedFault
 from tests.system.verdict import Kind, Violation
 
 SHOWN = 200
@@ -20,18 +20,18 @@ class Outcome:
     elapsed: float
     phase: str
     orders: int
-    struck: tuple[Struck, ...]
+    injected: tuple[InjectedFault, ...]
     violations: tuple[Violation, ...]
     unclear: dict[str, int]
 
     @property
     def faults(self) -> dict[str, int]:
-        return dict(sorted(Counter(struck.strike.kind for struck in self.struck).items()))
+        return dict(sorted(Counter(injected.planned.kind for injected in self.injected).items()))
 
     def recoveries(self, kind: str | None = None) -> list[float]:
         """In seconds, in ascending order."""
-        chosen = (struck for struck in self.struck if kind in (None, struck.strike.kind))
-        return sorted(struck.recovery for struck in chosen if struck.recovery is not None)
+        chosen = (injected for injected in self.injected if kind in (None, injected.planned.kind))
+        return sorted(injected.recovery for injected in chosen if injected.recovery is not None)
 
 
 def figures(outcome: Outcome) -> dict[str, int | dict[str, int]]:
@@ -71,7 +71,7 @@ def _head(outcome: Outcome, command: str) -> str:
     verdict = f"{len(outcome.violations)} violations" if outcome.violations else "No violation"
     within = f" in {outcome.seconds:.0f} s" if outcome.seconds else ""  # a number of faults has no planned duration
     return (
-        f"# Chaos, seed {outcome.seed}\n\n{verdict}: {outcome.orders} orders, {len(outcome.struck)} faults{within}; "
+        f"# Chaos, seed {outcome.seed}\n\n{verdict}: {outcome.orders} orders, {len(outcome.injected)} faults{within}; "
         f"with start, drain and check {outcome.elapsed:.0f} s.\n\nThe same faults again: `{command}`"
     )
 
@@ -99,11 +99,11 @@ def _violations(outcome: Outcome) -> str:
 
 def _timeline(outcome: Outcome) -> str:
     rows = ["| at | fault | parts | lasted, as planned | recovery |", "|--:|---|---|--:|--:|"]
-    for struck in outcome.struck:
-        strike = struck.strike
-        recovery = "not in time" if struck.recovery is None else f"{struck.recovery:.1f} s"
-        lasted = f"{strike.seconds} s" if strike.seconds else "a moment"
-        rows.append(f"| {struck.at:.1f} s | {strike.kind} | {', '.join(strike.parts)} | {lasted} | {recovery} |")
+    for injected in outcome.injected:
+        planned = injected.planned
+        recovery = "not in time" if injected.recovery is None else f"{injected.recovery:.1f} s"
+        lasted = f"{planned.seconds} s" if planned.seconds else "a moment"
+        rows.append(f"| {injected.at:.1f} s | {planned.kind} | {', '.join(planned.parts)} | {lasted} | {recovery} |")
     return "## One after the other\n\n" + "\n".join(rows)
 
 

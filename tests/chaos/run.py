@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from tests.chaos.crowd import ChaosWorld, Stream
+from tests.chaos.customers import ChaosWorld, CustomerStream
+from tests.chaos.injector import FaultInjector
 from tests.chaos.report import Outcome
-from tests.chaos.schedule import Strike
-from tests.chaos.storm import Storm
+from tests.chaos.schedule import PlannedFault
 from tests.system.books import differences
 from tests.system.verdict import Kind, Violation
 from tests.system.world import until
@@ -21,24 +21,24 @@ RATE = 4.0
 DRAINED_WITHIN = 120.0
 AGREED_WITHIN = 60.0
 PLENTY = 100_000
-HELD = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
-HELD_FOR = 60.0
+CLAIMED = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
+CLAIM_SECONDS = 60.0
 """Seconds: longer than the claim of a killed process on the e-mails that it was sending."""
 
 
 @dataclass
 class Run:
-    """`so_far` may be read at any time. `mails_too`: also waits for e-mails that a killed process has claimed.
-    `patient`: each fault waits for the recovery from the previous one. Customers buy for at least `seconds`, and until
-    there are `orders` orders. Open orders must then be finished within `drained_within` seconds."""
+    """`so_far` may be read at any time. `wait_for_mails`: also waits for e-mails that a killed process has claimed.
+    `one_at_a_time`: each fault waits for the recovery from the previous one. Customers buy for at least `seconds`, and
+    until there are `orders` orders. Open orders must then be finished within `drained_within` seconds."""
 
     world: ChaosWorld
     seed: int
-    plan: tuple[Strike, ...]
+    plan: tuple[PlannedFault, ...]
     seconds: float
     rate: float = RATE
-    mails_too: bool = False
-    patient: bool = False
+    wait_for_mails: bool = False
+    one_at_a_time: bool = False
     orders: int = 0
     drained_within: float = DRAINED_WITHIN
     phase: str = "preparing"
@@ -46,14 +46,14 @@ class Run:
     started: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
-        self.stream = Stream(self.world, self.rate)
-        self.storm = Storm(self.world, self.plan, patient=self.patient)
+        self.stream = CustomerStream(self.world, self.rate)
+        self.injector = FaultInjector(self.world, self.plan, one_at_a_time=self.one_at_a_time)
 
-    async def play(self) -> Outcome:
+    async def execute(self) -> Outcome:
         await self.stream.prepare(stock=PLENTY)
-        async with self.stream.served():
+        async with self.stream.fulfilling():
             self.phase = "faults"
-            await self._break_and_sell()
+            await self._sell_during_faults()
             self.phase = "draining"
             await self._drain()
         self.phase = "checking"
@@ -68,39 +68,43 @@ class Run:
             elapsed=time.monotonic() - self.started,
             phase=self.phase,
             orders=len(self.stream.ledger.orders),
-            struck=tuple(self.storm.struck),
-            violations=(*self.violations, *self._heard()),
+            injected=tuple(self.injector.injected),
+            violations=(*self.violations, *self._other_violations()),
             unclear=dict(self.world.unclear),
         )
 
-    def _heard(self) -> list[Violation]:
+    def _other_violations(self) -> list[Violation]:
         """Violations that the books do not contain: requests that failed finally, and a shop that did not recover."""
-        slow = [Violation(Kind.STUCK, f"after {s.strike.kind}: {s.failed}") for s in self.storm.struck if s.failed]
-        return [*slow, *(Violation(Kind.OTHER, complaint) for complaint in self.stream.complaints)]
+        slow = [
+            Violation(Kind.STUCK, f"after {s.planned.kind}: {s.failed}") for s in self.injector.injected if s.failed
+        ]
+        return [*slow, *(Violation(Kind.OTHER, failure) for failure in self.stream.failures)]
 
-    async def _break_and_sell(self) -> None:
+    async def _sell_during_faults(self) -> None:
         enough = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.stream.flow(enough))
-            await asyncio.gather(self.storm.rage(), asyncio.sleep(self.seconds), self.stream.placed(self.orders))
+            tasks.create_task(self.stream.place_orders(enough))
+            await asyncio.gather(
+                self.injector.run(), asyncio.sleep(self.seconds), self.stream.wait_for_orders(self.orders)
+            )
             enough.set()
 
     async def _drain(self) -> None:
         with suppress(AssertionError):  # the check of the books names unfinished orders
-            await until("all of it is up", lambda: asyncio.to_thread(self.world.shop.is_up), self.drained_within)
-            await self.stream.ended(self.drained_within)
-        if self.mails_too:
-            await self._mailed()
+            await until("the whole shop is up", lambda: asyncio.to_thread(self.world.shop.is_up), self.drained_within)
+            await self.stream.wait_for_ends(self.drained_within)
+        if self.wait_for_mails:
+            await self._wait_for_mails()
 
-    async def _mailed(self) -> None:
+    async def _wait_for_mails(self) -> None:
         """Returns when no e-mail is claimed. The check of the books names those that are due and not sent."""
         database = await asyncpg.connect(self.world.shop.database_url("notification"))
 
-        async def nothing_held() -> bool:
-            return not await database.fetchval(HELD)
+        async def nothing_claimed() -> bool:
+            return not await database.fetchval(CLAIMED)
 
         try:
             with suppress(AssertionError):
-                await until("all e-mails are sent", nothing_held, HELD_FOR)
+                await until("all e-mails are sent", nothing_claimed, CLAIM_SECONDS)
         finally:
             await database.close()

@@ -5,7 +5,7 @@ from math import inf
 
 from tests.chaos.faults import FAULTS
 from tests.chaos.run import RATE
-from tests.chaos.schedule import Strike, schedule
+from tests.chaos.schedule import PlannedFault, schedule
 
 SEED = 2026
 TEN_MINUTES = 600.0
@@ -24,7 +24,7 @@ class Scenario:
     orders: int = 0
     rate: float = RATE
 
-    def plan(self) -> tuple[Strike, ...]:
+    def plan(self) -> tuple[PlannedFault, ...]:
         return schedule(SEED, inf, self.faults, self.times, self.lasting)
 
 

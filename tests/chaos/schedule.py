@@ -16,7 +16,7 @@ PAUSE = (3.0, 9.0)
 
 
 @dataclass(frozen=True)
-class Strike:
+class PlannedFault:
     """`at` and `seconds` as planned; a fault that lasts longer delays the later ones, which keep a distance."""
 
     kind: str
@@ -27,20 +27,20 @@ class Strike:
 
 def schedule(
     seed: int, seconds: float, only: Collection[str] = (), times: float = inf, lasting: float | None = None
-) -> tuple[Strike, ...]:
+) -> tuple[PlannedFault, ...]:
     """All faults, or `only` these, in rounds: each is scheduled once before any is repeated; `times` in all, and each
     `lasting` so many seconds, if it is given."""
     random = Random(seed)
-    found: list[Strike] = []
+    found: list[PlannedFault] = []
     at = FIRST
     for fault in _dealt(random, sorted(only or FAULTS)):
-        strike = _strike(random, fault, at)
+        planned = _plan_fault(random, fault, at)
         if lasting is not None:
-            strike = replace(strike, seconds=lasting)
-        if strike.at + strike.seconds > seconds - LAST or len(found) == times:
+            planned = replace(planned, seconds=lasting)
+        if planned.at + planned.seconds > seconds - LAST or len(found) == times:
             return tuple(found)
-        found.append(strike)
-        at = round(at + strike.seconds + random.uniform(*PAUSE), 1)
+        found.append(planned)
+        at = round(at + planned.seconds + random.uniform(*PAUSE), 1)
     return tuple(found)
 
 
@@ -49,6 +49,6 @@ def _dealt(random: Random, names: list[str]) -> Iterator[Fault]:
         yield from (FAULTS[name] for name in random.sample(names, len(names)))
 
 
-def _strike(random: Random, fault: Fault, at: float) -> Strike:
-    parts = random.sample(fault.victims, random.randint(*fault.at_once))
-    return Strike(fault.name, at, tuple(parts), round(random.uniform(*fault.seconds), 1))
+def _plan_fault(random: Random, fault: Fault, at: float) -> PlannedFault:
+    parts = random.sample(fault.targets, random.randint(*fault.at_once))
+    return PlannedFault(fault.name, at, tuple(parts), round(random.uniform(*fault.seconds), 1))

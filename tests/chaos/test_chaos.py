@@ -1,7 +1,7 @@
 """A short run with mixed faults while customers buy: every order, unit and penny is counted once."""
 
 from local_stack.shop import Shop
-from tests.chaos.crowd import ChaosWorld
+from tests.chaos.customers import ChaosWorld
 from tests.chaos.run import Run
 from tests.chaos.schedule import schedule
 
@@ -17,7 +17,7 @@ QUICK = (
 async def test_a_short_run_of_mixed_faults_loses_and_duplicates_nothing(shop: Shop) -> None:
     plan = schedule(SEED, SECONDS, QUICK)
     async with ChaosWorld(shop) as world:
-        outcome = await Run(world, SEED, plan, SECONDS).play()
+        outcome = await Run(world, SEED, plan, SECONDS).execute()
     assert [str(violation) for violation in outcome.violations[:20]] == [], f"{len(outcome.violations)} violations"
-    assert len(outcome.struck) == len(plan)
+    assert len(outcome.injected) == len(plan)
     assert outcome.orders > SECONDS

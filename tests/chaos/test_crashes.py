@@ -7,7 +7,7 @@ import pytest
 
 from local_stack.shop import Shop
 from service_kit.failpoints import POINTS
-from tests.chaos.crowd import ChaosWorld, Stream
+from tests.chaos.customers import ChaosWorld, CustomerStream
 from tests.chaos.faults import crashes
 from tests.chaos.run import PLENTY, RATE, Run
 from tests.chaos.schedule import schedule
@@ -25,29 +25,29 @@ STEPS = {
 
 
 def test_every_failpoint_has_a_fault_and_is_scheduled() -> None:
-    assert {f"{step}.{moment}" for step in crashes.VICTIMS for moment in ("before", "after")} == POINTS
-    assert sorted(step for steps in STEPS.values() for step in steps) == sorted(crashes.VICTIMS)
+    assert {f"{step}.{moment}" for step in crashes.TARGETS for moment in ("before", "after")} == POINTS
+    assert sorted(step for steps in STEPS.values() for step in steps) == sorted(crashes.TARGETS)
 
 
 async def test_a_crash_at_each_failpoint(shop: Shop) -> None:
-    """Four services at a time."""
+    """Four services crash at the same time, each at one failpoint after the other."""
 
-    async def die(name: str) -> None:
+    async def crash_at_all_steps(name: str) -> None:
         for step in STEPS[name]:
             await crashes.crash(shop, name, f"{step}.before")
             await crashes.crash(shop, name, f"{step}.after")
 
     async with ChaosWorld(shop) as world:
-        stream, enough = Stream(world, RATE), asyncio.Event()
+        stream, enough = CustomerStream(world, RATE), asyncio.Event()
         await stream.prepare(stock=PLENTY)
-        async with stream.served():
+        async with stream.fulfilling():
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(stream.flow(enough))
-                await asyncio.gather(*map(die, STEPS))
+                tasks.create_task(stream.place_orders(enough))
+                await asyncio.gather(*map(crash_at_all_steps, STEPS))
                 enough.set()
-            await until("all of it is up", lambda: asyncio.to_thread(shop.is_up))
-            await stream.ended()
-        assert stream.complaints == []
+            await until("the whole shop is up", lambda: asyncio.to_thread(shop.is_up))
+            await stream.wait_for_ends()
+        assert stream.failures == []
         await agree(world, stream.ledger)
 
 
@@ -57,6 +57,6 @@ async def test_a_crash_at_each_failpoint(shop: Shop) -> None:
 async def test_twenty_crashes_at_each_failpoint(shop: Shop, name: str) -> None:
     plan = schedule(SEED, inf, [name], times=20)
     async with ChaosWorld(shop) as world:
-        outcome = await Run(world, SEED, plan, 0, mails_too=True, patient=True).play()
+        outcome = await Run(world, SEED, plan, 0, wait_for_mails=True, one_at_a_time=True).execute()
     assert [str(violation) for violation in outcome.violations[:20]] == [], f"{len(outcome.violations)} violations"
-    assert len(outcome.struck) == 20
+    assert len(outcome.injected) == 20

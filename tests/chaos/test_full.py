@@ -1,4 +1,4 @@
-"""What `make chaos-full` stores and shows."""
+"""The results that `make chaos-full` stores, and their table in docs/reliability.md."""
 
 import asyncio
 import json
@@ -9,16 +9,16 @@ import pytest
 from local_stack.environment import ROOT
 from tests.chaos import full
 from tests.chaos.faults import FAULTS
-from tests.chaos.full import BEGIN, END, GROUPS, NAMES, PAGE, SEEN, between, counted, published, table
-from tests.chaos.play import figures
+from tests.chaos.full import BEGIN, END, GROUPS, NAMES, PAGE, SEEN, between, row_of_scenario, row_of_tests, table
+from tests.chaos.injector import InjectedFault
 from tests.chaos.report import Outcome
+from tests.chaos.run_scenario import figures
 from tests.chaos.scenarios import ALL, BY_NAME
-from tests.chaos.schedule import Strike
-from tests.chaos.storm import Struck
+from tests.chaos.schedule import PlannedFault
 
 
 def test_every_fault_is_in_a_scenario_and_each_has_its_name() -> None:
-    assert {strike.kind for scenario in ALL for strike in scenario.plan()} == set(FAULTS)
+    assert {planned.kind for scenario in ALL for planned in scenario.plan()} == set(FAULTS)
     assert len(BY_NAME) == len(ALL)
 
 
@@ -27,12 +27,14 @@ def test_a_scenario_has_the_declared_number_of_faults(scenario: object) -> None:
     chosen = BY_NAME[getattr(scenario, "name")]  # noqa: B009
     plan = chosen.plan()
     assert len(plan) == chosen.times
-    assert chosen.lasting is None or {strike.seconds for strike in plan} == {chosen.lasting}
+    assert chosen.lasting is None or {planned.seconds for planned in plan} == {chosen.lasting}
 
 
 def test_a_row_reports_what_was_observed() -> None:
-    struck = tuple(Struck(Strike("kill-service", n, ("order",), 0), n, recovery=n / 10) for n in range(1, 101))
-    outcome = Outcome(1, 10, 20.4, "done", 5_000, struck, (), {})
+    injected = tuple(
+        InjectedFault(PlannedFault("kill-service", n, ("order",), 0), n, recovery=n / 10) for n in range(1, 101)
+    )
+    outcome = Outcome(1, 10, 20.4, "done", 5_000, injected, (), {})
     found = figures(outcome)
     assert found == {
         "faults": 100,
@@ -52,12 +54,12 @@ def test_a_row_reports_what_was_observed() -> None:
 
 def test_every_long_test_is_in_one_of_the_groups() -> None:
     """Except crashes at failpoints, which are scenarios."""
-    places = {ROOT / place for group in GROUPS.values() for place in group.places.split()}
-    assert all(place.exists() for place in places)
+    paths = {ROOT / place for group in GROUPS.values() for place in group.paths.split()}
+    assert all(place.exists() for place in paths)
     mark = "@pytest.mark." + "long", "marks=pytest.mark." + "long", "[pytest.mark." + "long"
     tests = [path for path in ROOT.glob("[a-z]*/**/test_*.py") if any(each in path.read_text() for each in mark)]
     assert tests
-    left_out = {path for path in tests if not places & {path, *path.parents}}
+    left_out = {path for path in tests if not paths & {path, *path.parents}}
     assert {path.relative_to(ROOT).as_posix() for path in left_out} == {"tests/chaos/test_crashes.py"}
 
 
@@ -76,8 +78,8 @@ def test_the_table_is_replaced_between_its_marks() -> None:
 
 
 def test_an_aborted_run_is_a_violation(tmp_path: Path) -> None:
-    assert counted(tmp_path / "none.xml") == {"tests": 0, "violations": 1}
-    assert published(tmp_path / "none.json")["violations"] == 1
+    assert row_of_tests(tmp_path / "none.xml") == {"tests": 0, "violations": 1}
+    assert row_of_scenario(tmp_path / "none.json")["violations"] == 1
 
 
 @pytest.mark.parametrize(
@@ -90,7 +92,7 @@ def test_an_aborted_run_is_a_violation(tmp_path: Path) -> None:
 )
 def test_a_failed_test_or_a_run_without_tests_is_a_violation(tmp_path: Path, counts: str, seen: dict[str, int]) -> None:
     (tmp_path / "some.xml").write_text(f"<testsuites><testsuite {counts}/></testsuites>")
-    assert counted(tmp_path / "some.xml") == seen
+    assert row_of_tests(tmp_path / "some.xml") == seen
 
 
 async def test_scenarios_that_measure_time_run_alone_and_others_in_lanes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,15 @@ import json
 
 import pytest
 
+from tests.chaos.injector import InjectedFault
 from tests.chaos.report import SHOWN, Outcome, figures, line, page, percentile
-from tests.chaos.schedule import Strike
-from tests.chaos.storm import Struck
+from tests.chaos.schedule import PlannedFault
 from tests.system.verdict import Kind, Violation
 
-STRUCK = (
-    Struck(Strike("kill-service", 4.0, ("order",), 0.0), 4.0, recovery=2.25),
-    Struck(Strike("kill-service", 9.0, ("user",), 0.0), 9.1, recovery=1.5),
-    Struck(Strike("broker-away", 15.0, ("kafka",), 12.5), 15.0, failed="kafka ready: not within 60 s"),
+INJECTED = (
+    InjectedFault(PlannedFault("kill-service", 4.0, ("order",), 0.0), 4.0, recovery=2.25),
+    InjectedFault(PlannedFault("kill-service", 9.0, ("user",), 0.0), 9.1, recovery=1.5),
+    InjectedFault(PlannedFault("broker-away", 15.0, ("kafka",), 12.5), 15.0, failed="kafka ready: not within 60 s"),
 )
 VIOLATIONS = (
     Violation(Kind.LOST, "order 1: accepted and lost"),
@@ -31,7 +31,7 @@ def _outcome(violations: tuple[Violation, ...] = (), unclear: dict[str, int] | N
         elapsed=83.4,
         phase="done",
         orders=240,
-        struck=STRUCK,
+        injected=INJECTED,
         violations=violations,
         unclear=unclear or {},
     )

@@ -27,26 +27,26 @@ def test_a_longer_run_begins_with_the_faults_of_a_shorter_one() -> None:
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_faults_do_not_overlap_and_a_run_begins_and_ends_without_faults(seed: int) -> None:
-    strikes = schedule(seed, 600)
-    assert strikes[0].at == FIRST
-    for one, next in pairwise(strikes):
+    planned_faults = schedule(seed, 600)
+    assert planned_faults[0].at == FIRST
+    for one, next in pairwise(planned_faults):
         assert PAUSE[0] - 0.1 <= next.at - one.at - one.seconds <= PAUSE[1] + 0.1
-    assert strikes[-1].at + strikes[-1].seconds <= 600 - LAST
+    assert planned_faults[-1].at + planned_faults[-1].seconds <= 600 - LAST
 
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_every_fault_is_scheduled_with_all_its_targets(seed: int) -> None:
-    strikes = schedule(seed, 600)
-    assert {strike.kind for strike in strikes[: len(FAULTS)]} == set(FAULTS)
-    for strike in strikes:
-        fault = FAULTS[strike.kind]
-        assert set(strike.parts) <= set(fault.victims)
-        assert fault.at_once[0] <= len(set(strike.parts)) == len(strike.parts) <= fault.at_once[1]
-        assert fault.seconds[0] <= strike.seconds <= fault.seconds[1]
+    planned_faults = schedule(seed, 600)
+    assert {planned.kind for planned in planned_faults[: len(FAULTS)]} == set(FAULTS)
+    for planned in planned_faults:
+        fault = FAULTS[planned.kind]
+        assert set(planned.parts) <= set(fault.targets)
+        assert fault.at_once[0] <= len(set(planned.parts)) == len(planned.parts) <= fault.at_once[1]
+        assert fault.seconds[0] <= planned.seconds <= fault.seconds[1]
 
 
 def test_only_chosen_faults_are_scheduled() -> None:
-    assert {strike.kind for strike in schedule(1, 600, ["kill-broker"])} == {"kill-broker"}
+    assert {planned.kind for planned in schedule(1, 600, ["kill-broker"])} == {"kill-broker"}
     assert schedule(1, 600, ["kill-broker", "broker-away"]) == schedule(1, 600, ["broker-away", "kill-broker"])
 
 

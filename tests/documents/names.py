@@ -1,7 +1,7 @@
-"""Finds the names in Markdown documents that nothing in the tree has.
+"""Finds names in Markdown documents that do not exist in the tree.
 
-Looked at are links, `localhost:8002/…` addresses, and what stands between backticks: files, operations, permissions,
-events, `make` targets, and every other single name, which must occur in the code, in its data or in the settings.
+It checks links, `localhost:8002/…` addresses and text in backticks: files, operations, permissions, events, `make`
+targets, and any other single name, which must occur in the code, its data or the settings.
 """
 
 import fnmatch
@@ -22,20 +22,20 @@ MAKE = re.compile(r"make ([a-z][a-z-]*)((?: \[?[A-Z_]+=\S*)*)")
 FILE = re.compile(r"^[\w.<>*-]+(?:/[\w.<>*-]+)*(?:/|\.(?:py|md|toml|yml|yaml|lock|json|txt|html|csv|gz|sql|ini|env))?$")
 SUFFIX = re.compile(r"\.(?:py|md|toml|yml|yaml|lock|json|txt|html|csv|gz|sql|ini)$")
 NAME = re.compile(r"^[A-Za-z_][\w-]*(?:\.[A-Za-z_]\w*)*(?:\(\))?$")
-MADE = (".local", ".venv", ".env", "path.csv.gz")
-"""What exists once the shop runs, or is only an example of a caller's own file."""
-OTHERS = frozenset(
+NOT_IN_GIT = (".local", ".venv", ".env", "path.csv.gz")
+"""Files that exist only while the shop runs, or that stand for a file of the reader."""
+FOREIGN_NAMES = frozenset(
     {"alembic.ini", "malloc_trim", "MALLOC_ARENA_MAX", "onlineretail", "DOT", "pycountry", "babel", "mod_reqtimeout"}
 )
-"""Names of other projects' things that the documents speak of and the code has no use for."""
+"""Names of other projects that documents mention and the code does not."""
 
 
 @dataclass(frozen=True)
 class Tree:
-    """What documents may name.
+    """The names that documents may use.
 
-    `operations`: method and path, parameters as `{…}`; `events`: types, ours in full (`mart.order.placed.v1`);
-    `sources`: where events come from (`/order_service`); `settings`: as the environment names them.
+    `operations`: method and path, with parameters as `{…}`; `events`: full types (`mart.order.placed.v1`);
+    `sources`: of events (`/order_service`); `settings`: the names of environment variables.
     """
 
     root: Path
@@ -47,14 +47,14 @@ class Tree:
 
     @cached_property
     def files(self) -> list[str]:
-        """As git lists them, new ones included."""
+        """The files that git tracks, and new ones."""
         command = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
         listed = subprocess.run(command, cwd=self.root, capture_output=True, text=True, check=True)
         return [name for name in listed.stdout.splitlines() if (self.root / name).is_file()]
 
     @property
     def documents(self) -> list[str]:
-        """All but the changelog, which names what there was."""
+        """All Markdown files except the changelog, which contains former names."""
         return [name for name in self.files if name.endswith(".md") and name != "CHANGELOG.md"]
 
     @cached_property
@@ -63,7 +63,7 @@ class Tree:
 
     @cached_property
     def words(self) -> set[str]:
-        """Every name in code, data and settings, with and without its hyphens; documents don't vouch for each other."""
+        """Every name in code, data and settings, with and without hyphens. Names in documents do not count."""
         found: set[str] = set()
         for name in self.files:
             if not name.endswith(".md") and not name.startswith("tests/documents/"):
@@ -81,7 +81,7 @@ class Tree:
 
 
 def missing(tree: Tree, document: str, text: str) -> Iterator[str]:
-    """What `text` names and nobody has, as `document:line: what is wrong`."""
+    """The names in `text` that do not exist, as `document:line: problem`."""
     is_code = False
     for number, line in enumerate(text.splitlines(), 1):
         is_code ^= line.startswith("```")
@@ -118,7 +118,7 @@ def _make(tree: Tree, target: str, variables: str) -> Iterator[str]:
 
 
 def _in_span(tree: Tree, document: str, span: str) -> Iterator[str]:
-    if span in OTHERS:
+    if span in FOREIGN_NAMES:
         return
     kinds: list[tuple[bool, Callable[[], bool], str]] = [
         (bool(OPERATION.match(span)), lambda: _is_operation(tree, span), "no service has the operation"),
@@ -141,14 +141,14 @@ def _is_operation(tree: Tree, span: str) -> bool:
 
 
 def _is_path(tree: Tree, path: str) -> bool:
-    """A list of operations may go on with the ends of further ones: "`POST /returns/{id}/approve`, `/reject`"."""
+    """A list of operations may abbreviate later ones to their ends: "`POST /returns/{id}/approve`, `/reject`"."""
     if path in tree.sources or any(template.endswith(path) for _, template in tree.operations):
         return True
     return any(_matches(tree.operations, method, path) for method in ("GET", "POST", "PUT", "PATCH", "DELETE"))
 
 
 def _matches(operations: Iterable[tuple[str, str]], method: str, path: str) -> bool:
-    """A parameter of the operation stands for whatever the document has in its place, be it a shell variable."""
+    """A parameter of the operation matches any text of the document, such as a shell variable."""
     given = path.partition("?")[0].rstrip("/").split("/")
     return any(
         method in (known, "HEAD" if known == "GET" else known)
@@ -179,7 +179,7 @@ def _is_file(span: str) -> bool:
 
 def _exists(tree: Tree, document: str, span: str) -> bool:
     path, _, test = span.partition("::")
-    if path.startswith(MADE):
+    if path.startswith(NOT_IN_GIT):
         return True
     pattern = re.sub(r"<[^>]*>", "*", path).rstrip("/")
     known = tree.directories if path.endswith("/") else {*tree.files, *tree.directories}

@@ -1,4 +1,4 @@
-"""Code and documents use the field's words: none of `dialect.txt`, which lists what they replaced."""
+"""Code and documents use standard terms: no entry of `dialect.txt`, which lists the words that those replaced."""
 
 import re
 from collections.abc import Iterator

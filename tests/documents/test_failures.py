@@ -1,4 +1,4 @@
-"""Why a payment failed is told in words, whatever code the gateway, or our own settlement of it, has for that."""
+"""Mails explain every failed payment in words, for every code of the gateway and of the order service."""
 
 import re
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ OUTSIDE = ["Do not honour (05)", "<b>no</b>", ""]
 
 
 def _sandbox_codes() -> Iterator[str]:
-    """Every type of problem that stands in the sandbox's source, and every reason of a decline."""
+    """All types of problems in the sandbox's source, and all its reasons for declined cards."""
     source = "\n".join(path.read_text() for path in GATEWAY.glob("*.py"))
     yield from re.findall(r"(?:Rejected|problem)\(\s*4\d\d, \"([a-z-]+)\"", source)
     yield from FAILURE_REASONS.values()

@@ -1,4 +1,4 @@
-"""Tests are where CONTRIBUTING.md says: one folder for each package, which mirrors the package."""
+"""Tests are laid out as CONTRIBUTING.md describes: each package has one folder of tests, which mirrors it."""
 
 from pathlib import PurePosixPath
 

@@ -1,4 +1,4 @@
-"""A document that names what no longer exists misleads whoever believes it."""
+"""Documents name only files, operations, settings and other names that exist."""
 
 import importlib
 from collections.abc import Iterator

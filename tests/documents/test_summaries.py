@@ -1,4 +1,4 @@
-"""What Swagger UI lists: each operation once, under one tag, by a summary that says what it does."""
+"""In Swagger UI every operation has one tag and a unique summary, which is an imperative phrase."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -54,6 +54,6 @@ def test_summaries_are_unique(served: FastAPI) -> None:
 
 
 def test_every_operation_of_a_service_is_described(served: FastAPI) -> None:
-    """The sandbox's too, but for its health."""
+    """This includes the sandbox's operations, except its health checks."""
     found = {name: operation.get("description", "") for name, operation in _operations(served)}
     assert not [name for name, text in found.items() if not text and "/health/" not in name]

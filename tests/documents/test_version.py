@@ -1,4 +1,4 @@
-"""The version is written in pyproject.toml, and shown by every service, its image included."""
+"""Every service shows the version of pyproject.toml, in its container image, too."""
 
 import re
 import tomllib

@@ -15,7 +15,7 @@ from order_service.orders.models import UNWANTED
 from order_service.payments.gateways.registry import Gateways
 from order_service.tests.conftest import Shop as Orders
 from order_service.tests.payments.conftest import API_KEY, SECRET, TOTAL, GatewayProcess, Shop, eventually
-from tests.gateway_trials.trouble import Crash, Line, Wire, listening
+from tests.gateway_trials.faults import CallFaults, Crash, WebhookFaults, listening
 from tests.harness.service import serve
 
 TOKENS = (
@@ -43,10 +43,10 @@ class Trials:
         self._chance = chance
 
     async def run(self, number: int) -> None:
-        turns = asyncio.Semaphore(AT_ONCE)
+        free = asyncio.Semaphore(AT_ONCE)
 
         async def one() -> None:
-            async with turns:
+            async with free:
                 await self._one()
 
         await asyncio.gather(*(one() for _ in range(number)))
@@ -64,7 +64,7 @@ class Trials:
         await asyncio.gather(
             *(self._pay(order_id, token, key) for _ in range(chance.choice([1, 1, 2, 4]))),
             *(self._pay(order_id, "tok_ok", str(uuid4())) for _ in range(chance.choice([0, 0, 1]))),
-            *(self._ends(order_id) for _ in range(chance.choice([0, 0, 1]))),
+            *(self._end(order_id) for _ in range(chance.choice([0, 0, 1]))),
         )
         if chance.random() < 0.5:  # a customer without a response retries
             await self._pay(order_id, token, key)
@@ -80,7 +80,7 @@ class Trials:
         answer = await self.shop.pay(order_id, token, key=key)  # a crash: a 500, and the transaction is rolled back
         self.retried[str(answer.status_code)] += 1
 
-    async def _ends(self, order_id: UUID) -> None:
+    async def _end(self, order_id: UUID) -> None:
         """The order is cancelled or expires."""
         await asyncio.sleep(self._chance.uniform(0, 0.3))
         if self._chance.random() < 0.5:
@@ -152,20 +152,23 @@ async def test_the_books_of_the_gateway_and_the_shop_agree(gateway: GatewayProce
     async with serve("order_service", gateway_url=gateway.process.url, **settings) as served:
         shop = Shop(served, gateway)
         orders = Orders(served)
-        wire, line = Wire(served.app, chance), Line(served.runtime.resource(Gateways).default, chance)
-        async with listening(wire, gateway.webhook_port):
+        webhook_faults, call_faults = (
+            WebhookFaults(served.app, chance),
+            CallFaults(served.runtime.resource(Gateways).default, chance),
+        )
+        async with listening(webhook_faults, gateway.webhook_port):
             trials = Trials(shop, orders, chance)
             await trials.run(number)
-            wire.is_calm = line.is_calm = True
+            webhook_faults.is_calm = call_faults.is_calm = True
             await trials.settle()
-            await eventually(lambda: _published(gateway))
+            await eventually(lambda: _webhooks_delivered(gateway))
             await trials.settle()
             ends = await trials.check()
-    assert ends["paid"] > number / 3, f"{ends}, {trials.retried}: too little came to pass"
-    assert ends["cancelled"] + ends["expired"] > 0, f"{ends}: nothing was unwanted"
+    assert ends["paid"] > number / 3, f"{ends}, {trials.retried}: too few orders were paid"
+    assert ends["cancelled"] + ends["expired"] > 0, f"{ends}: no order was cancelled or expired"
 
 
-async def _published(gateway: GatewayProcess) -> bool:
+async def _webhooks_delivered(gateway: GatewayProcess) -> bool:
     """Returns when the gateway has no webhook to deliver."""
     found = await asyncio.to_thread(gateway.client.get, "/books")
     return bool(found.json()["webhooks"]["owed"] == 0)

@@ -1,4 +1,4 @@
-"""The limits on unpaid orders and failed payments: active, but raised to what many customers at one address need."""
+"""The limits on unpaid orders and failed payments: active, but raised, since many customers share one address."""
 
 MANY = "1000000"
 RAISED = {

@@ -49,7 +49,7 @@ class Servers:
     def _start_kafka_when_asked(self) -> None:
         """Waits for a file that requests Kafka: tests may run in other processes, which end before this one."""
         while not self._ending.wait(0.1):
-            if _bell(self._directory).exists():
+            if _kafka_request(self._directory).exists():
                 self._kafka.start()
                 return
 
@@ -59,8 +59,8 @@ def run_directory() -> Path:
 
 
 def wait_for_kafka(seconds: float = 90) -> str:
-    """The broker's address, as soon as it runs; the first call has it started."""
-    _bell(run_directory()).touch()
+    """The address of the broker, once it runs. The first call makes the main process start it."""
+    _kafka_request(run_directory()).touch()
     address = os.environ[KAFKA]
     deadline = time.monotonic() + seconds
     while not (ports.is_open(int(address.rpartition(":")[2])) and run(serves(KafkaConnection.plain(address)))):
@@ -70,5 +70,5 @@ def wait_for_kafka(seconds: float = 90) -> str:
     return address
 
 
-def _bell(directory: Path) -> Path:
+def _kafka_request(directory: Path) -> Path:
     return directory / "kafka-is-wanted"

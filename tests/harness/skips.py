@@ -1,4 +1,4 @@
-"""Under CI no test is skipped: if its tool is missing, it fails and names what to install."""
+"""Under CI no test is skipped: a test whose tool is missing fails, and the failure names the tool."""
 
 import os
 from collections.abc import Generator

@@ -16,12 +16,12 @@ from order_service.tests.conftest import Shop as Orders
 from order_service.tests.payments.conftest import GatewayProcess, charge_event
 from order_service.tests.payments.conftest import Shop as Payments
 from tests.harness.service import Served
-from tests.model.driver import UNIT_PRICE, Letter, Opened
-from tests.model.promise import Charge, Seen, SeenRefund, SeenReturn
+from tests.model.driver import UNIT_PRICE, Message, Opened
+from tests.model.expected import Charge, Observed, ObservedRefund, ObservedReturn
 
 T = TypeVar("T")
 
-SAID = "SELECT type, value FROM outbox WHERE subject = $1 ORDER BY id"
+OUTBOX = "SELECT type, value FROM outbox WHERE subject = $1 ORDER BY id"
 DUE = "UPDATE orders SET pay_by = now() WHERE id = $1"
 NOT_DUE = "UPDATE orders SET pay_by = now() + interval '1 day' WHERE id = $1"
 WINDOW_OVER = "UPDATE orders SET delivered_at = delivered_at - interval '31 days' WHERE id = $1"
@@ -35,7 +35,7 @@ class Api:
         self._orders = Orders(served)
         self._payments = Payments(served, gateway)
         self._charge_ids: dict[UUID, str] = {}
-        self._taken: Counter[UUID] = Counter()
+        self._read: Counter[UUID] = Counter()
 
     def product(self) -> UUID:
         return self._do(self._orders.product, UNIT_PRICE)
@@ -52,8 +52,8 @@ class Api:
         assert answer.status_code in {200, 202, 409}, answer.text
         return bool(answer.status_code != 409)
 
-    def deliver(self, letter: Letter) -> None:
-        self._do(self._orders.deliver, letter.event, ids=[letter.id])
+    def deliver(self, message: Message) -> None:
+        self._do(self._orders.deliver, message.event, ids=[message.id])
 
     def pay_by_passes(self, order_id: UUID) -> None:
         self._do(self._orders.execute, DUE, order_id)
@@ -89,7 +89,7 @@ class Api:
         assert answer.status_code in {202, 409}, answer.text
         return bool(answer.status_code == 202)
 
-    def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
+    def refund_is(self, order_id: UUID, refund: ObservedRefund, *, succeeded: bool) -> None:
         status = "succeeded" if succeeded else "failed"
         published = {
             "id": f"re_{refund.id}",
@@ -119,12 +119,12 @@ class Api:
         assert answer.status_code in {200, 409}, answer.text
         return bool(answer.status_code == 200)
 
-    def look(self, order_id: UUID) -> Seen:
+    def observe(self, order_id: UUID) -> Observed:
         order = self._do(self._payments.state, order_id)
         history = self._do(self._orders.history, order_id)
         refunds = self._do(self._payments.refunds, order_id)
         back = self._do(self._orders.customer.get, f"/orders/{order_id}/returns", params={"limit": 100})
-        return Seen(
+        return Observed(
             status=order.status,
             payment_status=str(order.payment_status),
             fulfilment_status=order.fulfilment_status,
@@ -142,12 +142,12 @@ class Api:
 
     def requests(self, order_id: UUID) -> list[InventoryRequest]:
         asked = [event for event in self._emitted(order_id) if isinstance(event, InventoryRequest)]
-        new = asked[self._taken[order_id] :]
-        self._taken[order_id] = len(asked)
+        new = asked[self._read[order_id] :]
+        self._read[order_id] = len(asked)
         return new
 
     def _emitted(self, order_id: UUID) -> list[Event]:
-        rows = self._do(_rows, self._orders, SAID, str(order_id))
+        rows = self._do(_rows, self._orders, OUTBOX, str(order_id))
         emitted = []
         for type, value in rows:
             model = by_type(type)
@@ -177,10 +177,10 @@ async def _rows(orders: Orders, sql: str, *values: Any) -> list[tuple[str, bytes
         return [tuple(row) for row in await connection.fetch(sql, *values)]
 
 
-def _refund(found: dict[str, Any]) -> SeenRefund:
-    return SeenRefund(UUID(found["id"]), UUID(found["payment_id"]), found["amount"]["amount"], found["status"])
+def _refund(found: dict[str, Any]) -> ObservedRefund:
+    return ObservedRefund(UUID(found["id"]), UUID(found["payment_id"]), found["amount"]["amount"], found["status"])
 
 
-def _return(found: dict[str, Any]) -> SeenReturn:
-    given_back = found["refund"]["amount"] if found["refund"] else None
-    return SeenReturn(UUID(found["id"]), found["status"], given_back)
+def _return(found: dict[str, Any]) -> ObservedReturn:
+    refund_made = found["refund"]["amount"] if found["refund"] else None
+    return ObservedReturn(UUID(found["id"]), found["status"], refund_made)

@@ -16,7 +16,7 @@ from order_service.orders.models import BEFORE_PAID, Status
 from order_service.payments.models import Account, Payment, PaymentState, Refund, RefundState
 from order_service.returns.models import Return, Returnable, ReturnStatus
 
-Plant = Callable[[pytest.MonkeyPatch], None]
+Bug = Callable[[pytest.MonkeyPatch], None]
 
 
 def a_rule_is_missing(patch: pytest.MonkeyPatch) -> None:
@@ -29,7 +29,7 @@ def a_cancelled_order_keeps_the_money(patch: pytest.MonkeyPatch) -> None:
     patch.setitem(RULES, step, replace(RULES[step], refund=False))
 
 
-def an_end_is_left_again(patch: pytest.MonkeyPatch) -> None:
+def a_cancelled_order_is_reopened(patch: pytest.MonkeyPatch) -> None:
     """A late reservation reopens a cancelled order."""
     alive = RULES[Status.PENDING, Trigger.RESERVATION_ACCEPTED]
     patch.setitem(RULES, (Status.CANCELLED, Trigger.RESERVATION_ACCEPTED), alive)
@@ -69,7 +69,7 @@ def a_failed_refund_counts_as_made(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Account, "refunded", refunded)
 
 
-def money_on_its_way_back_pays(patch: pytest.MonkeyPatch) -> None:
+def a_pending_refund_counts_as_paid(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderState, "net_paid", property(lambda self: self.captured - self.refunded))
 
 
@@ -83,7 +83,7 @@ def a_refund_is_settled_by_every_report(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Refund, "settle", settle)
 
 
-def a_refunded_order_is_sent(patch: pytest.MonkeyPatch) -> None:
+def a_refunded_order_is_dispatched(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderState, "money_moved", lambda *arguments: None)
 
 
@@ -100,14 +100,14 @@ def the_version_is_not_raised(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderState, "move", move)
 
 
-def part_of_the_parcels_counts_as_all(patch: pytest.MonkeyPatch) -> None:
+def some_parcels_count_as_all(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(OrderState, "_all_are", OrderState._count)
 
 
-def news_of_a_parcel_is_taken_twice(patch: pytest.MonkeyPatch) -> None:
-    def see(self: OrderState, seen: Shipment) -> Trigger | None:
-        self.shipments.pop(seen.id, None)
-        return order_sees(self, seen)
+def a_parcel_event_is_applied_twice(patch: pytest.MonkeyPatch) -> None:
+    def see(self: OrderState, observed: Shipment) -> Trigger | None:
+        self.shipments.pop(observed.id, None)
+        return order_sees(self, observed)
 
     order_sees = OrderState.apply_shipment
     patch.setattr(OrderState, "apply_shipment", see)
@@ -131,7 +131,7 @@ def a_cancelled_order_ships(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(ReservationBatch, "_release", release)
 
 
-def the_same_pieces_are_promised_twice(patch: pytest.MonkeyPatch) -> None:
+def pieces_are_reserved_twice(patch: pytest.MonkeyPatch) -> None:
     """A reservation does not reduce the available stock."""
 
     def take(self: ReservationBatch, shares: Sequence[Share], sign: int) -> None:
@@ -157,7 +157,7 @@ def pieces_come_back_twice(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Return, "holds", lambda self: Counter())
 
 
-def what_did_not_come_is_paid_back(patch: pytest.MonkeyPatch) -> None:
+def missing_pieces_are_refunded(patch: pytest.MonkeyPatch) -> None:
     def receive(self: Return, came: Mapping[UUID, int], order: Returnable, now: Any) -> bool:
         return return_receives(self, self.pieces(), order, now)
 
@@ -165,32 +165,32 @@ def what_did_not_come_is_paid_back(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Return, "receive", receive)
 
 
-def a_part_that_came_back_counts_as_all(patch: pytest.MonkeyPatch) -> None:
+def a_partial_return_counts_as_complete(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Returnable, "all_returned", lambda self: True)
 
 
-BUGS: tuple[Plant, ...] = (
+BUGS: tuple[Bug, ...] = (
     a_rule_is_missing,
     a_cancelled_order_keeps_the_money,
-    an_end_is_left_again,
+    a_cancelled_order_is_reopened,
     money_is_refunded_twice,
     a_capture_is_counted_twice,
     a_late_payment_is_ignored,
     an_expired_order_keeps_late_money,
     a_failed_refund_counts_as_made,
-    money_on_its_way_back_pays,
+    a_pending_refund_counts_as_paid,
     a_refund_is_settled_by_every_report,
-    a_refunded_order_is_sent,
+    a_refunded_order_is_dispatched,
     the_version_is_not_raised,
-    part_of_the_parcels_counts_as_all,
-    news_of_a_parcel_is_taken_twice,
+    some_parcels_count_as_all,
+    a_parcel_event_is_applied_twice,
     released_stock_is_not_freed,
     a_cancelled_order_ships,
-    the_same_pieces_are_promised_twice,
+    pieces_are_reserved_twice,
 )
-OF_RETURNS: tuple[Plant, ...] = (
+RETURN_BUGS: tuple[Bug, ...] = (
     a_return_is_received_by_every_report,
     pieces_come_back_twice,
-    what_did_not_come_is_paid_back,
-    a_part_that_came_back_counts_as_all,
+    missing_pieces_are_refunded,
+    a_partial_return_counts_as_complete,
 )

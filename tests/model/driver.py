@@ -8,13 +8,13 @@ from uuid import UUID
 from contracts.events.base import Event
 from contracts.events.inventory_deduction import InventoryRequest
 from service_kit.ids import uuid7
-from tests.model.promise import Charge, Seen, SeenRefund
+from tests.model.expected import Charge, Observed, ObservedRefund
 
 UNIT_PRICE = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class Message:
     """An event in transit; a consumer recognises duplicates by its id."""
 
     event: Event
@@ -35,9 +35,9 @@ class Driver(Protocol):
     def place(self, lines: Counter[UUID]) -> UUID: ...
 
     def cancel(self, order_id: UUID, *, by_staff: bool) -> bool:
-        """False: rejected."""
+        """False: the cancellation is rejected."""
 
-    def deliver(self, letter: Letter) -> None: ...
+    def deliver(self, message: Message) -> None: ...
 
     def pay_by_passes(self, order_id: UUID) -> None: ...
 
@@ -50,18 +50,18 @@ class Driver(Protocol):
         """The gateway reports the result of a charge, which may have no payment here."""
 
     def ask_refund(self, order_id: UUID, payment_id: UUID, amount: int) -> bool:
-        """By staff. False: rejected."""
+        """Staff request a refund. False: rejected."""
 
-    def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
+    def refund_is(self, order_id: UUID, refund: ObservedRefund, *, succeeded: bool) -> None:
         """The gateway reports the result of a refund."""
 
     def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
-        """By the customer. None: rejected."""
+        """The customer requests a return. None: rejected."""
 
     def decide_return(self, order_id: UUID, return_id: UUID, decision: str) -> bool:
         """`approve` or `reject` by staff, `withdraw` by the customer. False: not allowed in this state."""
 
-    def look(self, order_id: UUID) -> Seen: ...
+    def observe(self, order_id: UUID) -> Observed: ...
 
     def requests(self, order_id: UUID) -> list[InventoryRequest]:
         """The requests of the order to inventory since the last call."""

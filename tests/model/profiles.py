@@ -7,8 +7,8 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.model.driver import Driver
-from tests.model.machine import OrderLife
-from tests.model.returning import GivingBack
+from tests.model.machine import OrderMachine
+from tests.model.returns import ReturnMachine
 
 _ANY = settings(
     deadline=None,
@@ -22,28 +22,28 @@ SHORTER = settings(SHORT, max_examples=30)
 LONG = settings(_ANY, max_examples=500, stateful_step_count=60)
 API = settings(_ANY, derandomize=True, max_examples=6, stateful_step_count=50)
 API_LONG = settings(_ANY, max_examples=30, stateful_step_count=50)
-HUNT = settings(_ANY, derandomize=True, max_examples=1500, stateful_step_count=50, phases=[Phase.generate])
+FIND_BUG = settings(_ANY, derandomize=True, max_examples=1500, stateful_step_count=50, phases=[Phase.generate])
 """For an injected bug: the search ends with the first failure."""
 
 
 @dataclass
-class Journey:
+class Coverage:
     steps: int = 0
     statuses: set[str] = field(default_factory=set)
-    """All statuses that any order had."""
+    """All statuses that orders have had."""
 
-    def goes_on(self, statuses: set[str]) -> None:
+    def record(self, statuses: set[str]) -> None:
         self.steps += 1
         self.statuses |= statuses
 
 
-def travel(driver: Callable[[], Driver], how_far: settings, life: type[OrderLife] = GivingBack) -> Journey:
+def explore(driver: Callable[[], Driver], how_far: settings, machine: type[OrderMachine] = ReturnMachine) -> Coverage:
     """Runs the state machine, with or without returns. Raises: AssertionError, if the model is violated."""
-    journey = Journey()
+    coverage = Coverage()
 
-    class Life(life):  # type: ignore[misc, valid-type]
+    class Machine(machine):  # type: ignore[misc, valid-type]
         def __init__(self) -> None:
-            super().__init__(driver(), journey.goes_on)
+            super().__init__(driver(), coverage.record)
 
-    run_state_machine_as_test(Life, settings=how_far)
-    return journey
+    run_state_machine_as_test(Machine, settings=how_far)
+    return coverage

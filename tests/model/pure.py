@@ -35,8 +35,8 @@ from order_service.returns.queries import ALL_ENDED
 from order_service.returns.use_cases import DECISIONS
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
-from tests.model.driver import UNIT_PRICE, Letter, Opened
-from tests.model.promise import Charge, Seen, SeenRefund, SeenReturn
+from tests.model.driver import UNIT_PRICE, Message, Opened
+from tests.model.expected import Charge, Observed, ObservedRefund, ObservedReturn
 
 GATEWAY = "sandbox"
 CURRENCY = "GBP"
@@ -49,7 +49,7 @@ SHIP_TO = Address(name="Ada King", line1="12 St James's Square", city="London", 
 
 
 @dataclass
-class Kept:
+class StoredOrder:
     """One order as the tables store it."""
 
     state: OrderState
@@ -63,8 +63,8 @@ class Kept:
 
 class Pure:
     def __init__(self) -> None:
-        self._orders: dict[UUID, Kept] = {}
-        self._had: set[UUID] = set()
+        self._orders: dict[UUID, StoredOrder] = {}
+        self._handled: set[UUID] = set()
 
     def product(self) -> UUID:
         return uuid7()
@@ -88,7 +88,7 @@ class Pure:
         wanted = [ProductQuantity(product_id=product, quantity=count) for product, count in lines.items()]
         reserve = ReservationRequested(order_id=state.id, version=2, lines=wanted, reserved_until=state.pay_by)
         emitted = [("order.placed", 1), ("reservation.requested", 2)]
-        self._orders[state.id] = Kept(
+        self._orders[state.id] = StoredOrder(
             state, wanted, emitted=emitted, history=[(2, None, "pending")], requests=[reserve]
         )
         return state.id
@@ -100,12 +100,12 @@ class Pure:
             return False
         return True
 
-    def deliver(self, letter: Letter) -> None:
-        """As `fulfilment.consumers` does, behind the inbox."""
-        event = letter.event
-        if letter.id in self._had:
+    def deliver(self, message: Message) -> None:
+        """Handles an event as `fulfilment.consumers` does; a duplicate is ignored, as by the inbox."""
+        event = message.event
+        if message.id in self._handled:
             return
-        self._had.add(letter.id)
+        self._handled.add(message.id)
         if isinstance(event, ShipmentEvent):
             if trigger := self._orders[event.order_id].state.apply_shipment(shipment_of(event)):
                 self._move(event.order_id, trigger, Actor.INVENTORY)
@@ -122,28 +122,28 @@ class Pure:
         self._move(order_id, Trigger.RETURN_WINDOW_OVER, Actor.CLOCK)
 
     def open_payment(self, order_id: UUID) -> Opened | None:
-        kept = self._orders[order_id]
-        left = kept.state.total - kept.state.net_paid
-        under_way = any(payment.status == PaymentState.PENDING for payment in kept.account.payments)
-        if kept.state.status is not Status.AWAITING_PAYMENT or under_way or left <= 0:
+        stored = self._orders[order_id]
+        left = stored.state.total - stored.state.net_paid
+        is_open = any(payment.status == PaymentState.PENDING for payment in stored.account.payments)
+        if stored.state.status is not Status.AWAITING_PAYMENT or is_open or left <= 0:
             return None
-        payment = _payment(kept.state, uuid7(), left, version=1)
-        kept.account.payments.append(payment)
+        payment = _payment(stored.state, uuid7(), left, version=1)
+        stored.account.payments.append(payment)
         return Opened(payment.id, left)
 
     def charge_is(self, charge: Charge, *, succeeded: bool) -> None:
-        kept = self._orders[charge.order_id]
-        payment = kept.account.payment(charge.id)
+        stored = self._orders[charge.order_id]
+        payment = stored.account.payment(charge.id)
         if payment is None:
-            payment = _payment(kept.state, charge.id, charge.amount, version=0)
-            kept.account.payments.append(payment)
+            payment = _payment(stored.state, charge.id, charge.amount, version=0)
+            stored.account.payments.append(payment)
         state = PaymentState.SUCCEEDED if succeeded else PaymentState.FAILED
         report = ChargeReport(charge.id, charge.order_id, GATEWAY, state, charge.amount, CURRENCY, f"ch_{charge.id}")
         if payment.settle(report, utcnow()) and succeeded:
-            unwanted = kept.state.capture(kept.account.captured(CURRENCY), utcnow())
-            self._save(kept)
+            unwanted = stored.state.capture(stored.account.captured(CURRENCY), utcnow())
+            self._save(stored)
             if unwanted:
-                self._schedule_check(kept, min(unwanted, payment.amount))
+                self._add_refunds(stored, min(unwanted, payment.amount))
 
     def ask_refund(self, order_id: UUID, payment_id: UUID, amount: int) -> bool:
         account = self._orders[order_id].account
@@ -154,92 +154,94 @@ class Pure:
         self._refunds_moved(self._orders[order_id])
         return True
 
-    def refund_is(self, order_id: UUID, refund: SeenRefund, *, succeeded: bool) -> None:
-        kept = self._orders[order_id]
+    def refund_is(self, order_id: UUID, refund: ObservedRefund, *, succeeded: bool) -> None:
+        stored = self._orders[order_id]
         state = RefundState.SUCCEEDED if succeeded else RefundState.FAILED
         report = RefundReport(
             refund.id, refund.payment_id, order_id, GATEWAY, state, refund.amount, CURRENCY, f"re_{refund.id}"
         )
-        found = kept.account.refund(report)
+        found = stored.account.refund(report)
         assert found is not None
         found.settle(report, utcnow())
-        self._refunds_moved(kept)
-        kept.state.follow(Cause(utcnow(), Actor.PAYMENTS))
-        self._save(kept)
+        self._refunds_moved(stored)
+        stored.state.follow(Cause(utcnow(), Actor.PAYMENTS))
+        self._save(stored)
 
     def ask_return(self, order_id: UUID, pieces: Counter[UUID]) -> UUID | None:
-        kept = self._orders[order_id]
-        made = Return(order_id=order_id, customer_id=kept.state.customer_id, currency=CURRENCY, lines=[])
+        stored = self._orders[order_id]
+        made = Return(order_id=order_id, customer_id=stored.state.customer_id, currency=CURRENCY, lines=[])
         try:
             wanted = [Wanted(None, product, count) for product, count in pieces.items()]
-            made.lines = self._returnable(kept).take(wanted)
-            kept.state.move(Trigger.RETURN_REQUESTED, Cause(utcnow(), Actor.CUSTOMER, context=made))
+            made.lines = self._returnable(stored).take(wanted)
+            stored.state.move(Trigger.RETURN_REQUESTED, Cause(utcnow(), Actor.CUSTOMER, context=made))
         except (MoreThanReturnable, TransitionRefused):
             return None
-        kept.returns[made.id] = made
-        self._save(kept)
+        stored.returns[made.id] = made
+        self._save(stored)
         return made.id
 
     def decide_return(self, order_id: UUID, return_id: UUID, decision: str) -> bool:
-        kept, status = self._orders[order_id], DECIDED[decision]
-        found = kept.returns[return_id]
+        stored, status = self._orders[order_id], DECIDED[decision]
+        found = stored.returns[return_id]
         try:
-            found.decide(status, kept.state.customer_id, utcnow())
+            found.decide(status, stored.state.customer_id, utcnow())
         except ReturnDecided:
             return False
         trigger, actor = DECISIONS[status]
-        kept.state.move(trigger, Cause(utcnow(), actor, context=found))
-        self._save(kept)
+        stored.state.move(trigger, Cause(utcnow(), actor, context=found))
+        self._save(stored)
         return True
 
-    def _refund_lost(self, kept: Kept) -> None:
-        """As `fulfilment.use_cases` does."""
-        order, lost = kept.state, kept.state.lost
+    def _refund_lost(self, stored: StoredOrder) -> None:
+        """Refunds lost parcels as `fulfilment.use_cases` does."""
+        order, lost = stored.state, stored.state.lost
         order.lost = []
         if lost and order.status not in UNWANTED:
-            bought = self._returnable(kept, without=lost)
+            bought = self._returnable(stored, without=lost)
             pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
-            worth = min(bought.worth(pieces, CURRENCY), max(order.net_paid, 0), kept.account.left_in(CURRENCY))
+            worth = min(bought.worth(pieces, CURRENCY), max(order.net_paid, 0), stored.account.left_in(CURRENCY))
             was_refunded_in_full = order.is_refunded_in_full
-            self._schedule_check(kept, worth)
+            self._add_refunds(stored, worth)
             order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.INVENTORY))
-            if order.status is Status.DELIVERED and self._returnable(kept).all_returned():
+            if order.status is Status.DELIVERED and self._returnable(stored).all_returned():
                 order.move(Trigger.LAST_RETURN_RECEIVED, Cause(utcnow(), Actor.INVENTORY))
-            self._save(kept)
+            self._save(stored)
 
-    def _receive(self, kept: Kept, event: ReturnReceived | ReturnClosed) -> None:
-        """As `returns.use_cases` does."""
-        found, order = kept.returns[event.return_id], kept.state
+    def _receive(self, stored: StoredOrder, event: ReturnReceived | ReturnClosed) -> None:
+        """Receives or closes a return as `returns.use_cases` does."""
+        found, order = stored.returns[event.return_id], stored.state
         if isinstance(event, ReturnClosed):
             if found.close(utcnow()):
                 order.move(Trigger.RETURN_CLOSED, Cause(utcnow(), Actor.INVENTORY, context=found))
-                self._save(kept)
+                self._save(stored)
             return
         came = {line.product_id: line.restocked + line.scrapped for line in event.lines}
-        if not found.receive(came, self._returnable(kept), utcnow()):
+        if not found.receive(came, self._returnable(stored), utcnow()):
             return
-        amount = min(found.worth or 0, max(order.net_paid, 0), kept.account.left_in(CURRENCY))
-        self._schedule_check(kept, amount)
+        amount = min(found.worth or 0, max(order.net_paid, 0), stored.account.left_in(CURRENCY))
+        self._add_refunds(stored, amount)
         found.refund(amount)
-        last = order.status in ALL_ENDED and self._returnable(kept).all_returned()
+        last = order.status in ALL_ENDED and self._returnable(stored).all_returned()
         trigger = Trigger.LAST_RETURN_RECEIVED if last else Trigger.RETURN_RECEIVED
         order.move(trigger, Cause(utcnow(), Actor.INVENTORY, context=found))
-        self._save(kept)
+        self._save(stored)
 
-    def _returnable(self, kept: Kept, without: Collection[Shipment] = ()) -> Returnable:
-        """As `returns.queries` reads it."""
-        lines, parcels = _lines(kept), [each for each in kept.state.shipments.values() if each not in without]
+    def _returnable(self, stored: StoredOrder, without: Collection[Shipment] = ()) -> Returnable:
+        """The pieces that can be returned, as `returns.queries` reads them."""
+        lines, parcels = _lines(stored), [each for each in stored.state.shipments.values() if each not in without]
         lost = pieces_of(lines, [each.lines or [] for each in parcels if each.status is ShipmentStatus.LOST])
         here = pieces_of(lines, [each.lines or [] for each in parcels if each.status is ShipmentStatus.DELIVERED])
-        if kept.state.status in ALL_ENDED:
+        if stored.state.status in ALL_ENDED:
             here = Counter({line.position: line.quantity - lost[line.position] for line in lines})
-        return Returnable(lines, list(kept.returns.values()), here, lost)
+        return Returnable(lines, list(stored.returns.values()), here, lost)
 
-    def look(self, order_id: UUID) -> Seen:
-        kept = self._orders[order_id]
-        state = kept.state
-        refunds = (SeenRefund(each.id, each.payment_id, each.amount, str(each.status)) for each in kept.account.refunds)
-        return Seen(
+    def observe(self, order_id: UUID) -> Observed:
+        stored = self._orders[order_id]
+        state = stored.state
+        refunds = (
+            ObservedRefund(each.id, each.payment_id, each.amount, str(each.status)) for each in stored.account.refunds
+        )
+        return Observed(
             status=str(state.status),
             payment_status=str(state.payment_status),
             fulfilment_status=str(state.fulfilment_status),
@@ -247,64 +249,69 @@ class Pure:
             captured=state.captured,
             refunded=state.refunded,
             refunds=tuple(refunds),
-            returns=tuple(SeenReturn(each.id, str(each.status), each.to_refund) for each in kept.returns.values()),
-            emitted=tuple(kept.emitted),
-            history=tuple(kept.history),
+            returns=tuple(
+                ObservedReturn(each.id, str(each.status), each.to_refund) for each in stored.returns.values()
+            ),
+            emitted=tuple(stored.emitted),
+            history=tuple(stored.history),
         )
 
     def requests(self, order_id: UUID) -> list[InventoryRequest]:
-        kept = self._orders[order_id]
-        asked, kept.requests = kept.requests, []
+        stored = self._orders[order_id]
+        asked, stored.requests = stored.requests, []
         return asked
 
     def _move(self, order_id: UUID, trigger: Trigger, actor: Actor) -> None:
-        kept = self._orders[order_id]
-        kept.state.move(trigger, Cause(utcnow(), actor))
-        self._save(kept)
+        stored = self._orders[order_id]
+        stored.state.move(trigger, Cause(utcnow(), actor))
+        self._save(stored)
 
-    def _save(self, kept: Kept) -> None:
+    def _save(self, stored: StoredOrder) -> None:
         """As `refunds.save` does: stores the changes, publishes the pending events, and refunds surplus money."""
-        state = kept.state
+        state = stored.state
         for pending in state.pending_events:
-            kept.emitted.append((str(pending.kind), pending.version))
+            stored.emitted.append((str(pending.kind), pending.version))
             if pending.kind is EventKind.RELEASE:
-                kept.requests.append(ReleaseRequested(order_id=state.id, version=pending.version, reason="cancelled"))
+                stored.requests.append(ReleaseRequested(order_id=state.id, version=pending.version, reason="cancelled"))
             if pending.kind is EventKind.FULFIL:
-                kept.requests.append(_fulfilment(kept, pending.version))
+                stored.requests.append(_fulfilment(stored, pending.version))
             if pending.kind is EventKind.REFUNDED:
                 published = FulfilmentRefunded(
                     order_id=state.id, version=pending.version, refunded=state.is_refunded_in_full
                 )
-                kept.requests.append(published)
+                stored.requests.append(published)
             if pending.kind is EventKind.EXPECT_RETURN:
-                kept.requests.append(_expected(kept, pending.context, pending.version))
-        kept.history += [(entry.version, entry.from_status, str(entry.to_status)) for entry in state.entries]
+                stored.requests.append(_expected(stored, pending.context, pending.version))
+        stored.history += [(entry.version, entry.from_status, str(entry.to_status)) for entry in state.entries]
         if state.to_refund is not None and state.captured > state.refunded:
-            self._schedule_check(kept, None)
+            self._add_refunds(stored, None)
         state.entries, state.pending_events, state.to_refund = [], [], None
         state.changed_shipments.clear()
 
-    def _schedule_check(self, kept: Kept, amount: int | None) -> None:
-        kept.account.refunds.extend(_refund(payment, part) for payment, part in kept.account.spread(amount))
-        self._book_refunds(kept)
+    def _add_refunds(self, stored: StoredOrder, amount: int | None) -> None:
+        stored.account.refunds.extend(_refund(payment, part) for payment, part in stored.account.spread(amount))
+        self._book_refunds(stored)
 
-    def _refunds_moved(self, kept: Kept) -> None:
-        was_refunded_in_full = kept.state.is_refunded_in_full
-        self._book_refunds(kept)
-        kept.state.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.STAFF))
-        self._save(kept)
+    def _refunds_moved(self, stored: StoredOrder) -> None:
+        was_refunded_in_full = stored.state.is_refunded_in_full
+        self._book_refunds(stored)
+        stored.state.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.STAFF))
+        self._save(stored)
 
-    def _book_refunds(self, kept: Kept) -> None:
-        kept.state.refunded, kept.state.refunding = kept.account.refunded(CURRENCY), kept.account.refunding(CURRENCY)
+    def _book_refunds(self, stored: StoredOrder) -> None:
+        stored.state.refunded, stored.state.refunding = (
+            stored.account.refunded(CURRENCY),
+            stored.account.refunding(CURRENCY),
+        )
 
 
-def _lines(kept: Kept) -> list[OrderLine]:
+def _lines(stored: StoredOrder) -> list[OrderLine]:
     return [
         OrderLine(
-            order_id=kept.state.id, position=position, product_id=line.product_id, sku="", name="",
+            order_id=stored.state.id, position=position, product_id=line.product_id, sku="", name="",
             quantity=line.quantity, unit_price=UNIT_PRICE,
         )
-        for position, line in enumerate(kept.lines, 1)
+        for position, line in enumerate(stored.lines, 1)
     ]  # fmt: skip
 
 
@@ -326,23 +333,23 @@ def _refund(payment: Payment, amount: int) -> Refund:
     )
 
 
-def _expected(kept: Kept, back: Return, version: int) -> ReturnExpected:
+def _expected(stored: StoredOrder, back: Return, version: int) -> ReturnExpected:
     return ReturnExpected(
-        order_id=kept.state.id,
+        order_id=stored.state.id,
         version=version,
         return_id=back.id,
-        customer_id=kept.state.customer_id,
-        number=kept.state.number,
+        customer_id=stored.state.customer_id,
+        number=stored.state.number,
         lines=[ProductQuantity(product_id=product, quantity=count) for product, count in back.pieces().items()],
     )
 
 
-def _fulfilment(kept: Kept, version: int) -> FulfilmentRequested:
+def _fulfilment(stored: StoredOrder, version: int) -> FulfilmentRequested:
     return FulfilmentRequested(
-        order_id=kept.state.id,
+        order_id=stored.state.id,
         version=version,
-        customer_id=kept.state.customer_id,
-        number=kept.state.number,
-        lines=kept.lines,
+        customer_id=stored.state.customer_id,
+        number=stored.state.number,
+        lines=stored.lines,
         ship_to=SHIP_TO,
     )

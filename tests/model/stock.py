@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from tests.model.storehouse import Level
+from tests.model.pure_inventory import Level
 
 Pieces = Counter[UUID]
 """Product → quantity."""
@@ -17,7 +17,7 @@ class Hold:
 
     wanted: Pieces
     held: Pieces = field(default_factory=Counter)
-    state: str = "unheard"
+    state: str = "not requested"
     parcels: dict[UUID, Pieces] = field(default_factory=dict)
     left: set[UUID] = field(default_factory=set)
     refunded: bool = False
@@ -33,7 +33,7 @@ class Stock:
         return self.on_hand[product] - sum(hold.held[product] for hold in self.holds.values())
 
     def reserve(self, order_id: UUID) -> str:
-        """All lines or none."""
+        """Reserves all lines, or none."""
         hold = self.holds[order_id]
         if all(self.free(product) >= count for product, count in hold.wanted.items()):
             hold.held, hold.state = Counter(hold.wanted), "reserved"
@@ -42,7 +42,7 @@ class Stock:
         return "reservation.rejected"
 
     def release(self, order_id: UUID) -> str:
-        """Not after a dispatch; otherwise all pieces become available, and no parcel of the order is dispatched."""
+        """Refused after a dispatch. Otherwise all pieces become available, and no parcel of the order is dispatched."""
         hold = self.holds[order_id]
         if hold.left:
             return "release.refused"
@@ -68,7 +68,7 @@ class Stock:
     def packed(self, order_id: UUID, parcels: dict[UUID, Pieces]) -> None:
         """Asserts that the parcels contain exactly the ordered pieces."""
         hold = self.holds[order_id]
-        assert sum(parcels.values(), Pieces()) == hold.wanted, "all that was ordered, and nothing else, is sent"
+        assert sum(parcels.values(), Pieces()) == hold.wanted, "the parcels contain exactly the ordered pieces"
         hold.parcels = parcels
 
     def may_leave(self, order_id: UUID, parcel: UUID, confirmed: bool) -> bool:
@@ -85,9 +85,9 @@ class Stock:
         """Asserts that no level is negative, and that the sums of the warehouses equal the model."""
         on_hand, reserved = Pieces(), Pieces()
         for level in levels:
-            assert 0 <= level.reserved <= level.on_hand, "stock is never negative, nor more reserved than there is"
-            assert level.reserved == level.held, "reserved is the sum of the live reservations"
+            assert 0 <= level.reserved <= level.on_hand, "stock is not negative, and no more is reserved than on hand"
+            assert level.reserved == level.held, "`reserved` is the sum of the open reservations"
             on_hand[level.product] += level.on_hand
             reserved[level.product] += level.reserved
         assert +on_hand == +self.on_hand
-        assert +reserved == sum((hold.held for hold in self.holds.values()), Pieces()), "all is held for somebody"
+        assert +reserved == sum((hold.held for hold in self.holds.values()), Pieces()), "every reservation has an order"

@@ -8,7 +8,7 @@ from anyio.from_thread import start_blocking_portal
 from order_service.tests.payments.conftest import API_KEY, SECRET, GatewayProcess
 from tests.harness.service import serve
 from tests.model.api import Api
-from tests.model.profiles import API, API_LONG, travel
+from tests.model.profiles import API, API_LONG, explore
 
 
 @pytest.fixture
@@ -25,11 +25,11 @@ def api(gateway: GatewayProcess) -> Iterator[Api]:
 
 
 @pytest.mark.timeout(300)
-def test_the_service_keeps_the_promise(api: Api) -> None:
-    assert travel(lambda: api, API).steps >= 100
+def test_the_service_behaves_like_the_model(api: Api) -> None:
+    assert explore(lambda: api, API).steps >= 100
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-def test_the_service_keeps_the_promise_for_long(api: Api) -> None:
-    assert travel(lambda: api, API_LONG).steps >= 500
+def test_the_service_behaves_like_the_model_for_long(api: Api) -> None:
+    assert explore(lambda: api, API_LONG).steps >= 500

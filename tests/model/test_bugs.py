@@ -2,17 +2,17 @@
 
 import pytest
 
-from tests.model.bugs import BUGS, OF_RETURNS, Plant
-from tests.model.machine import OrderLife
-from tests.model.profiles import HUNT, travel
+from tests.model.bugs import BUGS, RETURN_BUGS, Bug
+from tests.model.machine import OrderMachine
+from tests.model.profiles import FIND_BUG, explore
 from tests.model.pure import Pure
-from tests.model.returning import GivingBack
+from tests.model.returns import ReturnMachine
 
-PLACES = [*((plant, OrderLife) for plant in BUGS), *((plant, GivingBack) for plant in OF_RETURNS)]
+CASES = [*((bug, OrderMachine) for bug in BUGS), *((bug, ReturnMachine) for bug in RETURN_BUGS)]
 
 
-@pytest.mark.parametrize(("plant", "life"), PLACES, ids=[plant.__name__ for plant, _ in PLACES])
-def test_a_planted_bug_is_caught(plant: Plant, life: type[OrderLife], monkeypatch: pytest.MonkeyPatch) -> None:
-    plant(monkeypatch)
+@pytest.mark.parametrize(("bug", "machine"), CASES, ids=[bug.__name__ for bug, _ in CASES])
+def test_an_injected_bug_is_found(bug: Bug, machine: type[OrderMachine], monkeypatch: pytest.MonkeyPatch) -> None:
+    bug(monkeypatch)
     with pytest.raises(AssertionError):
-        travel(Pure, HUNT, life)
+        explore(Pure, FIND_BUG, machine)

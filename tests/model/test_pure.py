@@ -2,24 +2,24 @@
 
 import pytest
 
-from tests.model.machine import OrderLife
-from tests.model.profiles import LONG, SHORT, SHORTER, travel
-from tests.model.promise import STATUSES
+from tests.model.expected import STATUSES
+from tests.model.machine import OrderMachine
+from tests.model.profiles import LONG, SHORT, SHORTER, explore
 from tests.model.pure import Pure
 
 
-def test_the_rules_keep_the_promise() -> None:
-    journey = travel(Pure, SHORT, OrderLife)
-    assert journey.steps >= 500
+def test_the_rules_behave_like_the_model() -> None:
+    coverage = explore(Pure, SHORT, OrderMachine)
+    assert coverage.steps >= 500
 
 
-def test_the_rules_keep_the_promise_with_returns() -> None:
-    journey = travel(Pure, SHORTER)
-    assert {"returned", "completed"} <= journey.statuses
+def test_the_rules_behave_like_the_model_with_returns() -> None:
+    coverage = explore(Pure, SHORTER)
+    assert {"returned", "completed"} <= coverage.statuses
 
 
 @pytest.mark.long
-def test_the_rules_keep_the_promise_for_long() -> None:
-    journey = travel(Pure, LONG)
-    assert journey.steps >= 5000
-    assert journey.statuses == STATUSES, "the machine goes everywhere"
+def test_the_rules_behave_like_the_model_for_long() -> None:
+    coverage = explore(Pure, LONG)
+    assert coverage.steps >= 5000
+    assert coverage.statuses == STATUSES, "the machine must reach every status"

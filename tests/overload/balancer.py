@@ -1,5 +1,4 @@
-"""A balancer over TCP: connections go in turn to the replicas that are ready; only a refused one is retried at
-another."""
+"""A TCP load balancer: round robin over the replicas that are ready. A refused connection is retried at another one."""
 
 import asyncio
 import contextlib

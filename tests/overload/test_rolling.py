@@ -35,15 +35,15 @@ class Customers:
     def __init__(self, url: str, product: UUID | None, path: str) -> None:
         self.answered = 0
         self.failed: list[str] = []
-        self.have_enough = False
+        self.are_done = False
         self._url = url
         self._product = product
         self._path = path
 
-    async def come(self) -> None:
+    async def send_requests(self) -> None:
         headers = {"Authorization": f"Bearer {tokens.token(role='Admin')}"}
         async with httpx.AsyncClient(base_url=self._url, headers=headers, timeout=20) as client:
-            while not self.have_enough:
+            while not self.are_done:
                 try:
                     answer = await self._ask(client)
                 except httpx.TransportError as error:
@@ -83,7 +83,7 @@ async def roll(service: str, kafka: str, directory: Path, rounds: int, drain: fl
 
         await until("both replicas are ready", both_ready)
         customers = Customers(f"http://127.0.0.1:{leased[0]}", product, PATHS.get(service, "/orders"))
-        coming = [asyncio.create_task(customers.come()) for _ in range(CUSTOMERS)]
+        sending = [asyncio.create_task(customers.send_requests()) for _ in range(CUSTOMERS)]
         for _ in range(rounds):
             for replica in replicas:
                 before = customers.answered
@@ -91,14 +91,14 @@ async def roll(service: str, kafka: str, directory: Path, rounds: int, drain: fl
                 await replica.start()
                 await until("both replicas are ready", both_ready)
                 assert customers.answered > before
-        customers.have_enough = True
-        await asyncio.gather(*coming)
-        await until("the events have left", lambda: all_events_left(served.database_url))
+        customers.are_done = True
+        await asyncio.gather(*sending)
+        await until("all events are published", lambda: all_published(served.database_url))
     assert customers.failed == []
     assert customers.answered > 50 * rounds
 
 
-async def all_events_left(database_url: str) -> bool:
+async def all_published(database_url: str) -> bool:
     database = await asyncpg.connect(database_url)
     try:
         return not await database.fetchval("SELECT EXISTS (SELECT FROM outbox WHERE published_at IS NULL)")
@@ -118,7 +118,7 @@ async def test_clients_do_not_notice_ten_replaced_processes(kafka: str, server_d
 
 
 async def test_a_draining_process_is_not_ready_and_still_serves(server_directory: Path) -> None:
-    """Not ready, every answer ends its connection, and orders are still taken."""
+    """Requests are still served, but each response closes its connection."""
     [port] = ports.lease()
     async with serve("order_service", **secrets()) as served:
         replica = Replica("order_service", served.database_url, port, server_directory, DRAIN_SECONDS="2")
@@ -131,7 +131,7 @@ async def test_a_draining_process_is_not_ready_and_still_serves(server_directory
                 async def is_draining() -> bool:
                     return (await client.get("/health/ready")).status_code == 503
 
-                await until("it says that it leaves", is_draining, within=5)
+                await until("the process is draining", is_draining, within=5)
                 headers = {"Authorization": f"Bearer {tokens.token(role='User')}"}
                 answer = await client.get("/orders", headers=headers)
                 assert (answer.status_code, answer.headers["Connection"]) == (200, "close")

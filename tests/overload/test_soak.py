@@ -1,6 +1,6 @@
 """A shop at half of its capacity for half an hour: no resource grows, except for the orders.
 
-`SOAK_SECONDS` makes a shorter or longer run of it.
+`SOAK_SECONDS` changes the length of the run.
 """
 
 import asyncio
@@ -20,12 +20,12 @@ from local_stack.lag import consumer_lag
 from local_stack.parts import SERVICES
 from local_stack.shop import Shop
 from tests.conftest import SETTINGS
-from tests.system.crowd import Crowd
+from tests.system.customers import Customers
 from tests.system.world import Person, World, until
 
 SECONDS = int(os.environ.get("SOAK_SECONDS", "1800"))
-PRESSED = 20.0
-"""Seconds in which the capacity is measured."""
+MEASURED_SECONDS = 20.0
+"""The number of seconds in which the capacity is measured."""
 CLIENTS = 16
 KEPT = {
     "OUTBOX_RETENTION": "PT30S",
@@ -34,7 +34,7 @@ KEPT = {
     "USER_ACCESS_TOKEN_MINUTES": "1",
 }
 PRUNED_WITHIN = 150
-"""Seconds: what is kept for thirty is looked at once a minute."""
+"""Seconds. Rows are kept for 30 s, and a job deletes older ones once a minute."""
 OLD = {
     "outbox": "SELECT count(*) FROM outbox WHERE published_at < now() - interval '30 seconds'",
     "inbox": "SELECT count(*) FROM inbox WHERE received_at < now() - interval '30 seconds'",
@@ -44,7 +44,7 @@ HAS_TABLE = "SELECT to_regclass($1) IS NOT NULL"
 
 
 @pytest.fixture
-def tidy_shop() -> Iterator[Shop]:
+def pruning_shop() -> Iterator[Shop]:
     """A shop with short retention times."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-soak-"))
     directory.chmod(0o711)
@@ -67,51 +67,51 @@ def tidy_shop() -> Iterator[Shop]:
     ids=["short", "half-an-hour"],
 )
 async def test_resources_do_not_grow(
-    tidy_shop: Shop, seconds: int, growth: float, record_property: Callable[[str, object], None]
+    pruning_shop: Shop, seconds: int, growth: float, record_property: Callable[[str, object], None]
 ) -> None:
-    """The report (`--junitxml`) has the figures."""
-    async with World(tidy_shop) as world:
-        crowd = Crowd(world)
-        await crowd.prepare(stock=10_000_000)
-        async with crowd.served():
-            rate = await capacity(crowd) / 2
+    """The report of pytest (`--junitxml`) has the figures."""
+    async with World(pruning_shop) as world:
+        customers = Customers(world)
+        await customers.prepare(stock=10_000_000)
+        async with customers.fulfilling():
+            rate = await capacity(customers) / 2
             record_property("orders a second", round(rate, 1))
-            already = len(crowd.ledger.orders)
-            await shopping(crowd, rate, seconds / 3)
-            before = memory(tidy_shop)
-            await shopping(crowd, rate, seconds * 2 / 3)
-            after = memory(tidy_shop)
-            await crowd.ended(within=120)
-        await until("every event was heard", lambda: no_lag(tidy_shop))
-    record_property("orders", len(crowd.ledger.orders))
+            already = len(customers.ledger.orders)
+            await order_at_rate(customers, rate, seconds / 3)
+            before = memory(pruning_shop)
+            await order_at_rate(customers, rate, seconds * 2 / 3)
+            after = memory(pruning_shop)
+            await customers.wait_for_ends(within=120)
+        await until("every event is handled", lambda: no_lag(pruning_shop))
+    record_property("orders", len(customers.ledger.orders))
     record_property("bytes", f"{before} → {after}")
-    assert len(crowd.ledger.orders) - already > seconds * rate * 0.8, "it could not keep up with what was asked of it"
+    assert len(customers.ledger.orders) - already > seconds * rate * 0.8, "the shop did not keep up with the orders"
     grown = {name: after[name] / before[name] for name in before if after[name] > before[name] * growth}
     assert grown == {}, f"{before} → {after}"
-    await until("old rows are gone", lambda: no_old_rows(tidy_shop), within=PRUNED_WITHIN)
+    await until("old rows are gone", lambda: no_old_rows(pruning_shop), within=PRUNED_WITHIN)
 
 
-async def capacity(crowd: Crowd) -> float:
-    """Orders a second that reach their end, when customers come as fast as they are answered."""
+async def capacity(customers: Customers) -> float:
+    """Completed orders a second, when each customer orders again as soon as there is a response."""
     began, numbers = time.monotonic(), count()
 
     async def buy(customer: Person) -> None:
-        while time.monotonic() < began + PRESSED:
-            await crowd.order(customer, next(numbers))
+        while time.monotonic() < began + MEASURED_SECONDS:
+            await customers.order(customer, next(numbers))
 
-    await asyncio.gather(*map(buy, await crowd.arrive(CLIENTS)))
-    await crowd.ended(within=120)
-    return len(crowd.ledger.orders) / (time.monotonic() - began)
+    await asyncio.gather(*map(buy, await customers.register(CLIENTS)))
+    await customers.wait_for_ends(within=120)
+    return len(customers.ledger.orders) / (time.monotonic() - began)
 
 
-async def shopping(crowd: Crowd, rate: float, seconds: float) -> None:
-    """So many orders a second, however long each takes."""
-    customers = await crowd.arrive(CLIENTS)
-    began, already = time.monotonic(), len(crowd.ledger.answers)
+async def order_at_rate(customers: Customers, rate: float, seconds: float) -> None:
+    """Places `rate` orders a second, regardless of how long each takes."""
+    people = await customers.register(CLIENTS)
+    began, already = time.monotonic(), len(customers.ledger.answers)
     async with asyncio.TaskGroup() as orders:
         for number in range(int(seconds * rate)):
             await asyncio.sleep(max(0.0, began + number / rate - time.monotonic()))
-            orders.create_task(crowd.order(customers[number % CLIENTS], already + number))
+            orders.create_task(customers.order(people[number % CLIENTS], already + number))
 
 
 def memory(shop: Shop) -> dict[str, int]:

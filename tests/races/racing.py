@@ -11,7 +11,7 @@ import asyncpg
 
 from local_stack.parts import SERVICES
 from tests.system.books import differences
-from tests.system.crowd import Ledger
+from tests.system.customers import Ledger
 from tests.system.world import Person, World, until
 
 SPREAD = 0.03

@@ -70,7 +70,7 @@ async def test_concurrent_refunds_never_exceed_the_captured_amount(world: World,
         captured, back = await money(person, order_id)
         assert captured == PRICE
         assert back == sum(answer.json()["amount"]["amount"] for answer in answers if answer.status_code == 202)
-        assert back == PRICE, "the last one that asked for all that is left left nothing"
+        assert back == PRICE, "a refund of the rest must leave nothing"
     await books_agree(world)
 
 

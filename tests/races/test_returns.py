@@ -71,7 +71,7 @@ async def test_a_return_and_concurrent_refunds_never_exceed_the_captured_amount(
         pieces = random.randint(1, PIECES)
         return_id = await bought.expected(pieces)
         amounts = random.sample([None, 1000, 1500, 2000, TOTAL], 3)
-        # About as long as an event takes from inventory to order, so that each of them may be first.
+        # An event from inventory to order takes about as long, so that either side can be first.
         received, *refunds = await race(
             bought.receive(return_id, pieces - 1, 1), *(bought.refund(amount) for amount in amounts), spread=0.06
         )
@@ -79,12 +79,12 @@ async def test_a_return_and_concurrent_refunds_never_exceed_the_captured_amount(
         assert {answer.status_code for answer in refunds} <= {202, 409}
         found = await bought.refunded(return_id)
         by_staff = sum(answer.json()["amount"]["amount"] for answer in refunds if answer.status_code == 202)
-        by_itself = found["refund"]["amount"]
+        automatic = found["refund"]["amount"]
         captured, back = await money(person, bought.order_id)
         assert captured == TOTAL
-        assert back == by_staff + by_itself <= TOTAL
-        assert 0 <= by_itself <= pieces * PRICE
-        assert by_itself == pieces * PRICE or back == TOTAL, "less went back although there was more"
+        assert back == by_staff + automatic <= TOTAL
+        assert 0 <= automatic <= pieces * PRICE
+        assert automatic == pieces * PRICE or back == TOTAL, "less was refunded although more was left"
         status = "returned" if pieces == PIECES else "delivered"
         assert (await person.order_becomes(bought.order_id, status))["status"] == status
         there = pieces - 1
@@ -136,7 +136,7 @@ async def test_concurrent_return_requests_for_the_same_pieces(world: World, time
         assert sorted(answer.status_code for answer in decided) == [200, 409, 409]
         [status] = [answer.json()["status"] for answer in decided if answer.is_success]
         if status == "approved":
-            await world.take_back(return_id, bought.warehouse, bought.product, restock=2)
+            await world.receive_return(return_id, bought.warehouse, bought.product, restock=2)
             assert (await bought.refunded(return_id))["refund"]["amount"] == 2 * PRICE
         left = PIECES - 2 if status == "approved" else PIECES
         assert (await bought.expected(left)) != return_id

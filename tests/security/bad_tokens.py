@@ -1,4 +1,4 @@
-"""Tokens that must be rejected: those of the kit's tests, and those that an attacker with a key would try."""
+"""Tokens that must be rejected: those of the kit's own tests, and forgeries that attackers are known to try."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ from tests.harness import tokens
 
 
 def admins(**changes: Any) -> str:
-    """One that would open everything, but for what `changes` make of its claims."""
+    """An administrator's token, which every operation accepts, with `changes` to its claims."""
     return tokens.token(role="Admin", **changes)
 
 
@@ -55,7 +55,7 @@ def _unsigned(algorithm: str) -> str:
 
 
 def _signed_with(secret: bytes) -> str:
-    """Signed by HMAC with the public key as the secret."""
+    """A token with an HMAC signature; the attack uses the public key, which everyone has, as the secret."""
     header = {"typ": "at+jwt", "kid": tokens.KEY_ID}
     key = jwk.HMACKey({"kty": "oct", "k": _encoded(secret)}, "HS256")
     return jwt.encode(tokens.claims(uuid4(), ["users:manage:any"]), key, "HS256", headers=header)
@@ -67,7 +67,7 @@ def _public_pem() -> bytes:
 
 
 def _other_claims(**changes: Any) -> str:
-    """Another payload under a valid signature."""
+    """A token whose claims were changed after it was signed."""
     header, body, signature = admins().split(".")
     padded = body + "=" * (-len(body) % 4)
     return f"{header}.{_part({**json.loads(base64.urlsafe_b64decode(padded)), **changes})}.{signature}"

@@ -21,7 +21,7 @@ JSON = "application/json"
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation. `permissions` None: anyone may call it; empty: anyone who is signed in."""
+    """An operation. `permissions` is None if it is public, and empty if every valid token is enough."""
 
     method: str
     path: str
@@ -39,16 +39,17 @@ class Operation:
 
     @property
     def is_ones_own(self) -> bool:
-        """Whether customers may call it: then what they name must be theirs."""
+        """Whether customers have its permissions, so that it must check whose resource they name."""
         return self.permissions is not None and permissions_of([Role.USER]).issuperset(self.permissions)
 
     @property
     def parameters(self) -> list[str]:
-        """The names in its path."""
+        """The names of its path parameters."""
         return [part[1:-1] for part in self.path.split("/") if part.startswith("{")]
 
     def url(self, ids: Mapping[tuple[str, str], str]) -> str:
-        """With the ids of real things where they are known, by (path up to the parameter, its name)."""
+        """The URL. `ids` has the ids of existing resources by (path before the parameter, name of the parameter);
+        a parameter that it lacks gets a random id."""
         parts = self.path.split("/")
         return "/".join(
             ids.get(("/".join(parts[:at]), part[1:-1]), str(uuid4())) if part.startswith("{") else part
@@ -59,7 +60,7 @@ class Operation:
         return any(each["name"] == parameter and each["in"] == "query" for each in self.spec.get("parameters", ()))
 
     def request(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Keywords for httpx: a body that validation accepts; fields that `values` names hold its values."""
+        """Arguments for httpx with a valid body, made from the document's examples; `values` replace fields by name."""
         request: dict[str, Any] = {"headers": {"Idempotency-Key": str(uuid4())}}
         content = self.spec.get("requestBody", {}).get("content", {})
         if JSON in content:
@@ -69,19 +70,19 @@ class Operation:
         return request
 
     def body_schema(self) -> Mapping[str, Any] | None:
-        """Of its JSON body, with references resolved."""
+        """The schema of its JSON body, with references resolved."""
         content = self.spec.get("requestBody", {}).get("content", {})
         return self.resolve(content[JSON]["schema"]) if JSON in content else None
 
     def answer_schema(self) -> Mapping[str, Any] | None:
-        """Of what it answers when all went well."""
+        """The schema of its successful JSON response."""
         for status, answer in self.spec["responses"].items():
             if status.startswith("2") and JSON in answer.get("content", {}):
                 return self.resolve(answer["content"][JSON]["schema"])
         return None
 
     def resolve(self, schema: Mapping[str, Any]) -> Mapping[str, Any]:
-        """What a schema refers to; of several the first that is not null."""
+        """Follows references; of alternatives it takes the first one that is not null."""
         while True:
             if "$ref" in schema:
                 schema = self.document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
@@ -112,7 +113,7 @@ class Operation:
 
 
 def _holds_any(example: Any, values: Mapping[str, Any]) -> bool:
-    """An example that has one of these fields somewhere below."""
+    """Whether the example contains one of these fields at any depth."""
     if isinstance(example, list):
         return any(_holds_any(each, values) for each in example)
     return isinstance(example, dict) and any(key in values or _holds_any(each, values) for key, each in example.items())
@@ -133,7 +134,7 @@ def _plain_example(schema: Mapping[str, Any]) -> Any:
     }
     match schema.get("type"):
         case "integer" | "number":
-            least = max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1)  # which OpenAPI has as a float
+            least = max(schema.get("minimum", 1), schema.get("exclusiveMinimum", 0) + 1)  # floats in the document
             return int(least) if schema["type"] == "integer" else least
         case "boolean":
             return True
@@ -149,7 +150,7 @@ def _word(schema: Mapping[str, Any]) -> str:
 
 @cache
 def app(service: str) -> FastAPI:
-    """As it would be served, with neither database nor broker behind it."""
+    """The application of a service. Its database and broker cannot be reached."""
     settings = importlib.import_module(f"{service}_service.settings").Settings(
         port=0,
         environment="development",
@@ -178,7 +179,7 @@ def operations(service: str) -> Iterator[Operation]:
 
 
 def _operation(method: str, path: str, spec: Mapping[str, Any], document: Mapping[str, Any]) -> Operation:
-    """Where one of several requirements is enough, the empty one is: anyone may call."""
+    """OpenAPI accepts a caller who meets one of the requirements; an empty one makes the operation public."""
     requirements = spec.get("security", [])
     is_public = not requirements or {} in requirements
     permissions = None if is_public else tuple(requirements[0]["OAuth2"])

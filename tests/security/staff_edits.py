@@ -1,4 +1,4 @@
-"""Operations by which staff change what is not their own, each on something real that it can be carried out on."""
+"""The operations with which staff change data of others, and for each a resource that it can succeed on."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ import httpx
 
 from contracts.permissions import ROLES, Role
 from tests.security.operations import SERVICES, Operation, operations
-from tests.security.shop import SHIP_TO, Premises
+from tests.security.seeded_service import SHIP_TO, SeededService
 
 READS = ("get", "head")
 DELIVERED = """
@@ -18,18 +18,18 @@ UPDATE orders SET status = 'delivered', fulfilment_status = 'fulfilled', capture
 
 @dataclass
 class Request:
-    """What is sent, where the example of the document would not do: to another thing, or with another body."""
+    """The resource and body to send where the examples in the OpenAPI document could not succeed."""
 
     ids: Mapping[tuple[str, str], str] = field(default_factory=dict)
     body: Mapping[str, Any] | None = None
 
 
-Prepare = Callable[[Premises], Awaitable[Request]]
+Prepare = Callable[[SeededService], Awaitable[Request]]
 
 
 def staff_operations() -> list[tuple[str, str]]:
-    """Of every service those that ask for a permission that customers don't have, and don't read; and those that
-    customers may call for themselves, and staff for them."""
+    """Every service's operations that change something and need a permission that customers lack, and those that
+    staff may call on behalf of customers."""
     found = [
         (service, str(each))
         for service in SERVICES
@@ -39,101 +39,101 @@ def staff_operations() -> list[tuple[str, str]]:
     return [*found, ("user", "POST /users"), *(("order", operation) for operation in FOR_CUSTOMERS)]
 
 
-async def carry_out(place: Premises, operation: Operation, client: httpx.AsyncClient) -> httpx.Response:
-    prepare = PREPARED.get((place.service, str(operation)))
-    request = await prepare(place) if prepare else Request()
-    keywords = operation.request(place.values)
+async def carry_out(seeded: SeededService, operation: Operation, client: httpx.AsyncClient) -> httpx.Response:
+    prepare = PREPARED.get((seeded.service, str(operation)))
+    request = await prepare(seeded) if prepare else Request()
+    keywords = operation.request(seeded.values)
     if request.body is not None:
         keywords["json"] = request.body
-    return await client.request(operation.method, operation.url({**place.ids, **request.ids}), **keywords)
+    return await client.request(operation.method, operation.url({**seeded.ids, **request.ids}), **keywords)
 
 
-async def _made(place: Premises, path: str, body: Mapping[str, Any]) -> str:
-    """What makes something by the way; its id, or name."""
-    answer = await place.admin.post(path, json=body)
+async def _made(seeded: SeededService, path: str, body: Mapping[str, Any]) -> str:
+    """Creates a resource that the tested request needs, and returns its id or name."""
+    answer = await seeded.admin.post(path, json=body)
     assert answer.status_code == 201, answer.text
     found = answer.json()
     return str(found.get("id") or found.get("name"))
 
 
 def _with(body: Mapping[str, Any]) -> Prepare:
-    async def prepare(_: Premises) -> Request:
+    async def prepare(_: SeededService) -> Request:
         return Request(body=body)
 
     return prepare
 
 
 def _another(path: str, parameter: str, made_of: Mapping[str, Any], body: Mapping[str, Any] | None = None) -> Prepare:
-    """A new one, which nothing refers to yet."""
+    """Creates a resource of its own for the request, which nothing refers to yet."""
 
-    async def prepare(place: Premises) -> Request:
-        return Request({(path, parameter): await _made(place, path, made_of)}, body)
+    async def prepare(seeded: SeededService) -> Request:
+        return Request({(path, parameter): await _made(seeded, path, made_of)}, body)
 
     return prepare
 
 
-async def _client_with_secrets(place: Premises) -> Request:
-    body = {"name": "robots", "permissions": ["stock:read"], "owner_id": str(place.owner)}
-    id = await _made(place, "/api-clients", body)
+async def _client_with_secrets(seeded: SeededService) -> Request:
+    body = {"name": "robots", "permissions": ["stock:read"], "owner_id": str(seeded.owner)}
+    id = await _made(seeded, "/api-clients", body)
     return Request({("/api-clients", "client_id"): id})
 
 
-async def _renamed_client(place: Premises) -> Request:
-    found = await _client_with_secrets(place)
+async def _renamed_client(seeded: SeededService) -> Request:
+    found = await _client_with_secrets(seeded)
     return Request(found.ids, {"name": "faster robots", "permissions": []})
 
 
-async def _second_secret(place: Premises) -> Request:
-    found = await _client_with_secrets(place)
+async def _second_secret(seeded: SeededService) -> Request:
+    found = await _client_with_secrets(seeded)
     [id] = found.ids.values()
-    secret = (await place.admin.post(f"/api-clients/{id}/secrets")).json()
+    secret = (await seeded.admin.post(f"/api-clients/{id}/secrets")).json()
     return Request({**found.ids, ("/api-clients/{client_id}/secrets", "secret_id"): secret["id"]})
 
 
-async def _dispatched(place: Premises) -> Request:
-    id = place.ids["/shipments", "shipment_id"]
+async def _dispatched(seeded: SeededService) -> Request:
+    id = seeded.ids["/shipments", "shipment_id"]
     body = {"carrier": "Royal Mail", "tracking_number": "RM1"}
-    assert (await place.admin.post(f"/shipments/{id}/dispatch", json=body)).is_success
+    assert (await seeded.admin.post(f"/shipments/{id}/dispatch", json=body)).is_success
     return Request()
 
 
-async def _corrected(place: Premises) -> Request:
-    await _dispatched(place)
+async def _corrected(seeded: SeededService) -> Request:
+    await _dispatched(seeded)
     return Request(body={"carrier": "Royal Mail", "tracking_number": "RM2"})
 
 
-async def _collection(place: Premises) -> Request:
-    parcel = {"shipment_id": place.ids["/shipments", "shipment_id"], "carrier": "Royal Mail", "tracking_number": "RM1"}
+async def _collection(seeded: SeededService) -> Request:
+    parcel = {"shipment_id": seeded.ids["/shipments", "shipment_id"], "carrier": "Royal Mail", "tracking_number": "RM1"}
     return Request(body={"parcels": [parcel]})
 
 
-async def _came_back(place: Premises) -> Request:
-    lines = [{"product_id": place.values["product_id"], "restock": 1}]
-    return Request(body={"warehouse_id": place.values["warehouse_id"], "lines": lines})
+async def _receive_return(seeded: SeededService) -> Request:
+    lines = [{"product_id": seeded.values["product_id"], "restock": 1}]
+    return Request(body={"warehouse_id": seeded.values["warehouse_id"], "lines": lines})
 
 
-async def _delivered(place: Premises) -> Request:
-    await _run(place, DELIVERED)
+async def _delivered(seeded: SeededService) -> Request:
+    await _run(seeded, DELIVERED)
     return Request()
 
 
-async def _to_return(place: Premises) -> Request:
-    await _run(place, DELIVERED)
-    return Request(body={"lines": [{"product_id": place.values["product_id"], "quantity": 1}], "reason": "too small"})
+async def _to_return(seeded: SeededService) -> Request:
+    await _run(seeded, DELIVERED)
+    return Request(body={"lines": [{"product_id": seeded.values["product_id"], "quantity": 1}], "reason": "too small"})
 
 
-async def _sent(place: Premises) -> Request:
-    await _run(place, "UPDATE deliveries SET status = 'sent', sent_at = now()")
+async def _sent(seeded: SeededService) -> Request:
+    await _run(seeded, "UPDATE deliveries SET status = 'sent', sent_at = now()")
     return Request()
 
 
-async def _for_customer(place: Premises) -> Request:
-    lines = [{"product_id": place.values["product_id"], "quantity": 1}]
-    return Request(body={"lines": lines, "ship_to": SHIP_TO, "customer_id": str(place.owner)})
+async def _for_customer(seeded: SeededService) -> Request:
+    lines = [{"product_id": seeded.values["product_id"], "quantity": 1}]
+    return Request(body={"lines": lines, "ship_to": SHIP_TO, "customer_id": str(seeded.owner)})
 
 
-async def _run(place: Premises, sql: str) -> None:
-    async with place.served.runtime.database.connection() as connection:
+async def _run(seeded: SeededService, sql: str) -> None:
+    async with seeded.served.runtime.database.connection() as connection:
         await connection.execute(sql)
 
 
@@ -143,7 +143,7 @@ FOR_CUSTOMERS: dict[str, Prepare] = {
     "POST /orders/{order_id}/cancel": _with({"reason": "asked by telephone"}),
     "POST /orders/{order_id}/returns": _to_return,
 }
-"""Staff's part in what customers may do for themselves."""
+"""Operations that customers may call for themselves, as staff call them on behalf of a customer."""
 
 ROLE = {"name": "Packer", "description": "packs", "permissions": ["shipments:read"]}
 DRAFT = {"sku": "L2", "name": "Draft", "price": {"amount": 1, "currency": "GBP"}}
@@ -165,7 +165,7 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("inventory", "POST /shipments/{shipment_id}/lost"): _dispatched,
     ("inventory", "POST /shipments/{shipment_id}/deliver"): _dispatched,
     ("inventory", "POST /dispatches"): _collection,
-    ("inventory", "POST /returns/{return_id}/receive"): _came_back,
+    ("inventory", "POST /returns/{return_id}/receive"): _receive_return,
     ("order", "POST /payments/{payment_id}/refunds"): _with({"amount": 100}),
     ("order", "POST /returns/{return_id}/approve"): _delivered,
     ("order", "POST /returns/{return_id}/reject"): _delivered,

@@ -15,33 +15,33 @@ from service_kit.security import account_status
 from tests.harness import tokens
 from tests.harness.service import Served
 from tests.security.operations import SERVICES, Operation
-from tests.security.shop import Premises, premises
+from tests.security.seeded_service import SeededService, seeded_service
 
 LEAST_SENSITIVE = {"user": 3, "product": 6, "inventory": 4, "order": 3, "notification": 2}
 
 
 @pytest.fixture(params=SERVICES)
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
-    async with premises(request.param) as made:
+async def seeded(request: pytest.FixtureRequest) -> AsyncIterator[SeededService]:
+    async with seeded_service(request.param) as made:
         yield made
 
 
-def _sensitive(place: Premises) -> list[Operation]:
-    found = [operation for operation in place.operations if SENSITIVE.intersection(operation.permissions or ())]
-    assert len(found) >= LEAST_SENSITIVE[place.service]
+def _sensitive(seeded: SeededService) -> list[Operation]:
+    found = [operation for operation in seeded.operations if SENSITIVE.intersection(operation.permissions or ())]
+    assert len(found) >= LEAST_SENSITIVE[seeded.service]
     return found
 
 
-async def _tell(served: Served, user_id: UUID, version: int, *roles: str, active: bool = True) -> None:
-    """As the user service would; in its own database it does so when it changes the account."""
+async def _update_account(served: Served, user_id: UUID, version: int, *roles: str, active: bool = True) -> None:
+    """Applies a new account status, as the service does when the user service has changed the account."""
     changed = UserChanged(
         user_id=user_id, version=version, email="s@example.com", full_name="S", roles=list(roles), active=active,
         email_verified=True,
     )  # fmt: skip
-    await _hear(served, changed)
+    await _apply(served, changed)
 
 
-async def _hear(served: Served, event: UserChanged | UserErased) -> None:
+async def _apply(served: Served, event: UserChanged | UserErased) -> None:
     if served.runtime.settings.service != "user":
         await served.deliver(event)
         return
@@ -52,64 +52,64 @@ async def _hear(served: Served, event: UserChanged | UserErased) -> None:
             await account_status.update(tx, [event], [utcnow()])
 
 
-async def _ask(client: httpx.AsyncClient, operation: Operation) -> httpx.Response:
+async def _send(client: httpx.AsyncClient, operation: Operation) -> httpx.Response:
     return await client.request(operation.method, operation.url({}), **operation.request())
 
 
-async def _rejects(place: Premises, client: httpx.AsyncClient) -> None:
-    for operation in _sensitive(place):
-        answer = await _ask(client, operation)
+async def _assert_rejected(seeded: SeededService, client: httpx.AsyncClient) -> None:
+    for operation in _sensitive(seeded):
+        answer = await _send(client, operation)
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/no-longer-allowed"), str(operation)
 
 
-async def _accepts(place: Premises, client: httpx.AsyncClient) -> None:
-    for operation in _sensitive(place):
-        answer = await _ask(client, operation)
+async def _assert_accepted(seeded: SeededService, client: httpx.AsyncClient) -> None:
+    for operation in _sensitive(seeded):
+        answer = await _send(client, operation)
         assert answer.status_code not in (401, 403), f"{operation}: {answer.text}"
 
 
-async def test_a_removed_role_takes_effect_at_once(place: Premises) -> None:
+async def test_a_removed_role_takes_effect_at_once(seeded: SeededService) -> None:
     admin = uuid4()
-    client = place.client(role="Admin", user_id=admin)
-    await _accepts(place, client)  # no event of the account was received yet
-    await _tell(place.served, admin, 1, "Admin")
-    await _accepts(place, client)
-    await _tell(place.served, admin, 2, "User")
-    await _rejects(place, client)
-    await _tell(place.served, admin, 1, "Admin")  # heard again, late
-    await _rejects(place, client)
+    client = seeded.client(role="Admin", user_id=admin)
+    await _assert_accepted(seeded, client)  # without any event about the account, the token alone decides
+    await _update_account(seeded.served, admin, 1, "Admin")
+    await _assert_accepted(seeded, client)
+    await _update_account(seeded.served, admin, 2, "User")
+    await _assert_rejected(seeded, client)
+    await _update_account(seeded.served, admin, 1, "Admin")  # an old event that is delivered again
+    await _assert_rejected(seeded, client)
 
 
-async def test_disabled_and_erased_accounts_have_no_permissions(place: Premises) -> None:
+async def test_disabled_and_erased_accounts_have_no_permissions(seeded: SeededService) -> None:
     disabled, erased = uuid4(), uuid4()
-    await _tell(place.served, disabled, 2, "Admin", active=False)
-    await _rejects(place, place.client(role="Admin", user_id=disabled))
-    await _hear(place.served, UserErased(user_id=erased, version=3))
-    await _rejects(place, place.client(role="Admin", user_id=erased))
-    await _tell(place.served, erased, 9, "Admin")
-    await _rejects(place, place.client(role="Admin", user_id=erased))
+    await _update_account(seeded.served, disabled, 2, "Admin", active=False)
+    await _assert_rejected(seeded, seeded.client(role="Admin", user_id=disabled))
+    await _apply(seeded.served, UserErased(user_id=erased, version=3))
+    await _assert_rejected(seeded, seeded.client(role="Admin", user_id=erased))
+    await _update_account(seeded.served, erased, 9, "Admin")
+    await _assert_rejected(seeded, seeded.client(role="Admin", user_id=erased))
 
 
-async def test_a_token_that_is_newer_than_the_account_status_is_accepted(place: Premises) -> None:
-    """Who was just given a role need not wait for the broker."""
+async def test_a_token_that_is_newer_than_the_account_status_is_accepted(seeded: SeededService) -> None:
+    """An account that was just given a role can use it before the event arrives."""
     promoted = uuid4()
-    await _tell(place.served, promoted, 1, "User")
-    async with place.served.runtime.database.connection() as connection:
+    await _update_account(seeded.served, promoted, 1, "User")
+    async with seeded.served.runtime.database.connection() as connection:
         await connection.execute("UPDATE account_status SET changed_at = $1", utcnow() - timedelta(minutes=1))
-    await _accepts(place, place.client(role="Admin", user_id=promoted))
+    await _assert_accepted(seeded, seeded.client(role="Admin", user_id=promoted))
     older = tokens.token(role="Admin", user_id=promoted, iat=int(time.time()) - 90)
-    await _rejects(place, place.served.client(older))
+    await _assert_rejected(seeded, seeded.served.client(older))
 
 
 async def test_operations_on_orders_of_others_check_current_permissions() -> None:
-    """There the permission stands beside one that every customer has."""
-    async with premises("order") as place:
+    """These operations need only a customer's permission; a staff permission is checked where it widens access."""
+    async with seeded_service("order") as seeded:
         staff = uuid4()
-        client = place.client(role="SubAdmin", user_id=staff)
-        await _tell(place.served, staff, 1, "User")
-        order = place.ids["/orders", "order_id"]
-        payment = place.ids["/payments", "payment_id"]
-        line = {"product_id": place.values["product_id"], "quantity": 1}
+        client = seeded.client(role="SubAdmin", user_id=staff)
+        await _update_account(seeded.served, staff, 1, "User")
+        order = seeded.ids["/orders", "order_id"]
+        payment = seeded.ids["/payments", "payment_id"]
+        line = {"product_id": seeded.values["product_id"], "quantity": 1}
         wanted = {"lines": [line], "ship_to": _SHIP_TO}
         agreed = [{**line, "agreed_unit_price": {"amount": 1, "currency": "GBP"}}]
         for method, path, body in (
@@ -117,7 +117,7 @@ async def test_operations_on_orders_of_others_check_current_permissions() -> Non
             ("PATCH", f"/orders/{order}", {"ship_to": _SHIP_TO}),
             ("POST", f"/orders/{order}/payments", {"token": "tok_ok"}),
             ("POST", f"/payments/{payment}/verify", None),
-            ("POST", "/orders", {**wanted, "customer_id": str(place.owner)}),
+            ("POST", "/orders", {**wanted, "customer_id": str(seeded.owner)}),
             ("POST", "/orders", {**wanted, "lines": agreed}),
         ):
             answer = await client.request(method, path, json=body, headers={"Idempotency-Key": str(uuid4())})
@@ -130,14 +130,14 @@ _SHIP_TO = {"name": "S", "line1": "1 Mill Lane", "city": "London", "country": "G
 
 
 async def test_the_user_service_applies_its_own_changes() -> None:
-    async with premises("user") as place:
+    async with seeded_service("user") as seeded:
         body = {"email": "second@example.com", "password": "correct horse battery", "full_name": "Second"}
-        made = (await place.admin.post("/users", json={**body, "roles": ["Admin"]})).json()
+        made = (await seeded.admin.post("/users", json={**body, "roles": ["Admin"]})).json()
         first = {**body, "email": "first@example.com", "roles": ["Admin"]}
-        assert (await place.admin.post("/users", json=first)).status_code == 201
-        second = place.client(role="Admin", user_id=UUID(made["id"]))
+        assert (await seeded.admin.post("/users", json=first)).status_code == 201
+        second = seeded.client(role="Admin", user_id=UUID(made["id"]))
         account = {"email": "third@example.com", "password": "correct horse battery", "full_name": "Third"}
-        assert (await place.admin.patch(f"/users/{made['id']}", json={"active": False})).status_code == 200
+        assert (await seeded.admin.patch(f"/users/{made['id']}", json={"active": False})).status_code == 200
         answer = await second.post("/users", json={**account, "roles": ["Admin"]})
         assert (answer.status_code, answer.json()["type"]) == (403, "/problems/no-longer-allowed")
 

@@ -8,13 +8,13 @@ import httpx
 import pytest
 
 from tests.security.operations import SERVICES, Operation
-from tests.security.shop import Premises, premises
+from tests.security.seeded_service import SeededService, seeded_service
 
-# At least so many were found when this was written.
+# The least number of bodies and fields to be tried, so that the tests cannot pass without finding any.
 BODIES = {"user": 18, "product": 6, "inventory": 9, "order": 9, "notification": 1}
 INTEGERS = {"user": 0, "product": 4, "inventory": 5, "order": 7, "notification": 0}
 BOOLEANS = {"user": 2, "product": 0, "inventory": 0, "order": 1, "notification": 1}
-OPERATIONS_OF_OTHERS = {
+OPERATIONS_OF_STANDARDS = {
     "user": {"POST /auth/token", "POST /auth/logout", "POST /auth/revoke"},
     "order": {"POST /payments/webhooks/{gateway}"},
 }
@@ -23,77 +23,77 @@ Query = Sequence[tuple[str, str]]
 
 
 class Place(NamedTuple):
-    """Somewhere in a body."""
+    """A position in a body."""
 
     path: Path
     type: str
 
 
 @pytest.fixture(params=SERVICES)
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
-    async with premises(request.param) as made:
+async def seeded(request: pytest.FixtureRequest) -> AsyncIterator[SeededService]:
+    async with seeded_service(request.param) as made:
         yield made
 
 
-async def test_unknown_members_are_rejected_at_every_level_of_every_body(place: Premises) -> None:
+async def test_unknown_members_are_rejected_at_every_level_of_every_body(seeded: SeededService) -> None:
     bodies = 0
-    for operation in _with_body(place):
+    for operation in _with_body(seeded):
         bodies += 1
         body, places = _full_body(operation)
         for path, kind in places:
             if kind != "object":
                 continue
-            answer = await _send(place, operation, _changed(body, (*path, "no_such_member"), "x"))
+            answer = await _send(seeded, operation, _changed(body, (*path, "no_such_member"), "x"))
             assert answer.status_code == 422, f"{operation} {path}: {answer.status_code} {answer.text}"
             assert ".".join(map(str, (*path, "no_such_member"))) in _fields(answer), f"{operation}: {answer.text}"
-    assert bodies >= BODIES[place.service]
+    assert bodies >= BODIES[seeded.service]
 
 
-async def test_integers_and_booleans_are_strict_in_every_body(place: Premises) -> None:
+async def test_integers_and_booleans_are_strict_in_every_body(seeded: SeededService) -> None:
     tried = {"integer": 0, "boolean": 0}
-    for operation in _with_body(place):
+    for operation in _with_body(seeded):
         body, places = _full_body(operation)
         for path, kind in places:
             if kind not in tried:
                 continue
             tried[kind] += 1
             for wrong in (True, "1", 1.0) if kind == "integer" else (1, 0, "true", "yes"):
-                answer = await _send(place, operation, _changed(body, path, wrong))
+                answer = await _send(seeded, operation, _changed(body, path, wrong))
                 assert answer.status_code == 422, f"{operation} {path}: {wrong!r}: {answer.status_code} {answer.text}"
                 assert ".".join(map(str, path)) in _fields(answer), f"{operation}: {answer.text}"
-    assert tried["integer"] >= INTEGERS[place.service]
-    assert tried["boolean"] >= BOOLEANS[place.service]
+    assert tried["integer"] >= INTEGERS[seeded.service]
+    assert tried["boolean"] >= BOOLEANS[seeded.service]
 
 
-async def test_unknown_query_parameters_are_rejected_by_every_operation(place: Premises) -> None:
-    others = OPERATIONS_OF_OTHERS.get(place.service, set())
+async def test_unknown_query_parameters_are_rejected_by_every_operation(seeded: SeededService) -> None:
+    others = OPERATIONS_OF_STANDARDS.get(seeded.service, set())
     ignoring = set()
-    for operation in place.operations:
-        answer = await _send(place, operation, None, query=[("no_such_filter", "1")])
+    for operation in seeded.operations:
+        answer = await _send(seeded, operation, None, query=[("no_such_filter", "1")])
         if answer.status_code != 422 or "no_such_filter" not in _fields(answer):
             ignoring.add(str(operation))
     assert ignoring == others
 
 
-async def test_a_single_query_parameter_cannot_be_repeated(place: Premises) -> None:
+async def test_a_single_query_parameter_cannot_be_repeated(seeded: SeededService) -> None:
     tried = 0
-    for operation in place.operations:
+    for operation in seeded.operations:
         for parameter in operation.spec.get("parameters", ()):
             if parameter["in"] != "query" or operation.resolve(parameter["schema"]).get("type") == "array":
                 continue
             tried += 1
             query = [(parameter["name"], "1"), (parameter["name"], "2")]
-            answer = await _send(place, operation, None, query=query)
+            answer = await _send(seeded, operation, None, query=query)
             assert (answer.status_code, _fields(answer)) == (422, {parameter["name"]}), f"{operation}: {answer.text}"
     assert tried >= 2
 
 
-def _with_body(place: Premises) -> Iterator[Operation]:
-    return (each for each in place.operations if each.body_schema() is not None)
+def _with_body(seeded: SeededService) -> Iterator[Operation]:
+    return (each for each in seeded.operations if each.body_schema() is not None)
 
 
 def _full_body(operation: Operation) -> tuple[Any, list[Place]]:
-    """A body that has every member there is, and where in it are objects, integers and booleans."""
+    """A body with every member of the schema, and the positions of its objects, integers and booleans."""
     schema = operation.body_schema()
     assert schema is not None
     places: list[Place] = []
@@ -123,12 +123,12 @@ def _changed(body: Any, path: Path, value: Any) -> Any:
     return made
 
 
-async def _send(place: Premises, operation: Operation, body: Any, query: Query = ()) -> httpx.Response:
-    client = place.admin if operation.is_guarded else place.served.anonymous
-    request = operation.request(place.values)
+async def _send(seeded: SeededService, operation: Operation, body: Any, query: Query = ()) -> httpx.Response:
+    client = seeded.admin if operation.is_guarded else seeded.served.anonymous
+    request = operation.request(seeded.values)
     if body is not None:
         request["json"] = body
-    return await client.request(operation.method, operation.url(place.ids), params=tuple(query), **request)
+    return await client.request(operation.method, operation.url(seeded.ids), params=tuple(query), **request)
 
 
 def _fields(answer: httpx.Response) -> set[str]:

@@ -1,4 +1,4 @@
-"""The broker's access control list grants each service exactly what its code needs."""
+"""The broker's access control list lets each service read exactly the topics that it handles."""
 
 import pytest
 

@@ -13,7 +13,7 @@ from local_stack.parts import SERVICES
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.messaging.envelope import Envelope, Record, encode
-from tests.security.shop import premises
+from tests.security.seeded_service import seeded_service
 from tests.system.log import records_of
 from tests.system.world import Person, World, until
 
@@ -22,11 +22,11 @@ SELECT quote_ident(table_name) FROM information_schema.tables
 WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
 """
 SHORTEST = 12
-"""A shorter word of the settings is no secret that could be found again."""
+"""Settings shorter than this are not searched for, since they could occur by chance."""
 
 
 class Canaries:
-    """The secrets by name, and where they must not be."""
+    """The secrets by name, and searches for them in everything that a shop writes."""
 
     def __init__(self, world: World) -> None:
         self.world = world
@@ -42,14 +42,14 @@ class Canaries:
         return {name for name, secret in self.secrets.items() if secret in text or secret.encode().hex() in text}
 
     async def send(self, person: Person, service: str, method: str, path: str, **request: object) -> int:
-        """Keeps the answer if it is an error: then it may repeat nothing of what was sent."""
+        """Sends a request, and keeps an error response, which must not repeat any secret."""
         answer = await person.ask(service, method, path, **request)
         if answer.is_error:
             self.bodies.append(answer.text + str(answer.headers))
         return answer.status_code
 
     async def in_logs(self) -> dict[str, set[str]]:
-        """Once what is asked for last stands in each service's."""
+        """Searches the logs once they contain the last request, since they are written with a delay."""
         last = f"/nowhere/{uuid4().hex}"
         for part in SERVICES:
             await self.world.http.get(self.world.url(part.name) + last)
@@ -101,7 +101,7 @@ async def test_secrets_are_neither_stored_nor_shown(world: World) -> None:
     person = await _register_and_sign_in(world, canaries)
     await _fail_to_sign_in(world, canaries)
     await _pay(world, canaries, person)
-    await _knock_as_a_gateway(world, canaries, person)
+    await _send_forged_webhooks(world, canaries, person)
     assert canaries.bodies
     for body in canaries.bodies:
         assert canaries.in_text(body) == set(), body
@@ -112,7 +112,7 @@ async def test_secrets_are_neither_stored_nor_shown(world: World) -> None:
 
 
 async def test_the_search_finds_existing_values(world: World) -> None:
-    """Or the test above would say nothing: a name is looked for that is in all of these places."""
+    """The test above is worth nothing if the search finds nothing, so this one looks for a name that is stored."""
     canaries = Canaries(world)
     canaries.secrets = {"a name": canaries.make("a name")}
     person = Person(world, f"{canaries.secrets['a name']}@example.com", "correct horse battery")
@@ -159,7 +159,7 @@ async def _fail_to_sign_in(world: World, canaries: Canaries) -> None:
 
 
 async def _pay(world: World, canaries: Canaries, person: Person) -> None:
-    """With cards that the gateway doesn't know: by the customer, and by the order itself once its stock is reserved."""
+    """Pays with unknown cards: in a request, and with the order's own token once its stock is reserved."""
     product = await world.product(stock=5)
     order = await person.order((product, 1))
     await person.order_becomes(order["id"], "awaiting_payment")
@@ -177,27 +177,27 @@ async def _pay(world: World, canaries: Canaries, person: Person) -> None:
         await person.call("order", "POST", f"/orders/{each['id']}/cancel")
 
 
-async def _knock_as_a_gateway(world: World, canaries: Canaries, person: Person) -> None:
-    secret = canaries.make("what a webhook says")
+async def _send_forged_webhooks(world: World, canaries: Canaries, person: Person) -> None:
+    secret = canaries.make("content of a webhook")
     for headers in ({}, {"Webhook-Signature": f"t=1,v1={canaries.make('signature')}"}):
         path = "/payments/webhooks/sandbox"
         assert await canaries.send(person, "order", "POST", path, json={"type": secret}, headers=headers) == 401
 
 
 async def test_an_invalid_event_is_reported_without_its_content(capsys: pytest.CaptureFixture[str]) -> None:
-    """Its body stays with the dead letter, for staff; neither the log nor the reason says a word of it."""
+    """The dead letter keeps the body for staff; the log and the stored reason contain nothing of it."""
     canary = f"canary-{uuid4().hex}"
     user_id = uuid4()
     envelope = Envelope(uuid7(), UserChanged.type, UserChanged.source, str(user_id), utcnow())
     body = json.dumps({"user_id": str(user_id), "version": canary, "email": [canary], "roles": canary}).encode()
     broken = [body, body[:-1]]
     for service in ("product", "inventory", "order", "notification"):
-        async with premises(service) as place:
-            messaging = place.served.runtime.messaging
+        async with seeded_service(service) as seeded:
+            messaging = seeded.served.runtime.messaging
             for offset, value in enumerate(broken):
                 record = Record("users", 0, offset, str(user_id).encode(), encode(envelope), value)
                 await messaging.processor.process(messaging.subscriptions["users"], [record])
-            async with place.served.runtime.database.connection() as connection:
+            async with seeded.served.runtime.database.connection() as connection:
                 reasons = await connection.fetch("SELECT error FROM parked_events WHERE error IS NOT NULL")
                 headers = await connection.fetch("SELECT headers::text FROM outbox WHERE topic LIKE '%.dlq'")
         assert reasons

@@ -18,15 +18,15 @@ from service_kit.security.revocations import PermissionRevoked, Revocations, Ses
 from tests.harness import tokens
 from tests.harness.service import Served
 from tests.security.operations import SERVICES
-from tests.security.shop import Premises, premises
+from tests.security.seeded_service import SeededService, seeded_service
 
 USER, SESSION = uuid4(), uuid4()
 NO_LONGER, OVER = (403, "/problems/no-longer-allowed"), (401, "/problems/session-over")
 
 
 @pytest.fixture(params=SERVICES)
-async def place(request: pytest.FixtureRequest) -> AsyncIterator[Premises]:
-    async with premises(request.param) as made:
+async def seeded(request: pytest.FixtureRequest) -> AsyncIterator[SeededService]:
+    async with seeded_service(request.param) as made:
         yield made
 
 
@@ -45,7 +45,7 @@ def client(version: int, *, active: bool = True, lasts: timedelta | None = None)
 
 
 async def deliver(served: Served, event: Event) -> None:
-    """As the consumer would; the user service knows by its own transactions."""
+    """Applies the event. The user service consumes none of its own, and applies it in the transaction instead."""
     if served.runtime.settings.service != "user":
         await served.deliver(event)
         return
@@ -58,10 +58,10 @@ async def deliver(served: Served, event: Event) -> None:
             await account_status.update(tx, [event], [utcnow()])
 
 
-async def rejections(place: Premises, token: str) -> set[tuple[int, str]]:
-    """What every operation that asks for a token answers."""
-    found, caller = set(), place.served.client(token)
-    for operation in place.operations:
+async def rejections(seeded: SeededService, token: str) -> set[tuple[int, str]]:
+    """The distinct responses of all operations that take a token."""
+    found, caller = set(), seeded.served.client(token)
+    for operation in seeded.operations:
         if operation.takes_token:
             answer = await caller.request(operation.method, operation.url({}), **operation.request())
             found.add((answer.status_code, answer.json()["type"] if answer.is_error else ""))
@@ -77,48 +77,48 @@ async def rejections(place: Premises, token: str) -> set[tuple[int, str]]:
         (lambda: SessionEnded(user_id=USER, version=2, session_ids=[SESSION], ended_at=utcnow()), OVER),
         (lambda: changed(USER, 3, ended=(SESSION,)), OVER),
     ],
-    ids=["disabled", "erased", "API client", "session", "session, of which the snapshot alone is left"],
+    ids=["disabled", "erased", "API client", "session", "session, from a snapshot of the account"],
 )
 async def test_every_operation_rejects_closed_accounts(
-    place: Premises, closing: Callable[[], Event], rejection: tuple[int, str]
+    seeded: SeededService, closing: Callable[[], Event], rejection: tuple[int, str]
 ) -> None:
-    """Also by those that are about the caller's own things: ordering, paying, the cart, erasing."""
-    held = {permission for operation in place.operations for permission in operation.permissions or ()}
+    """This includes operations on the caller's own data, such as ordering, paying and erasing the account."""
+    held = {permission for operation in seeded.operations for permission in operation.permissions or ()}
     token = tokens.token(*held, user_id=USER, sid=str(SESSION))
-    assert not {NO_LONGER, OVER} & await rejections(place, token)
-    await deliver(place.served, closing())
-    assert await rejections(place, token) == {rejection}
+    assert not {NO_LONGER, OVER} & await rejections(seeded, token)
+    await deliver(seeded.served, closing())
+    assert await rejections(seeded, token) == {rejection}
 
 
-async def test_an_account_that_is_enabled_again_can_use_a_new_token(place: Premises) -> None:
-    own = next(o for o in place.operations if o.is_ones_own and o.method == "get" and not o.parameters)
-    await deliver(place.served, changed(USER, 2, active=False))
-    await deliver(place.served, changed(USER, 3))
-    answer = await place.client(role="User", user_id=USER).get(own.path)
+async def test_an_account_that_is_enabled_again_can_use_a_new_token(seeded: SeededService) -> None:
+    own = next(o for o in seeded.operations if o.is_ones_own and o.method == "get" and not o.parameters)
+    await deliver(seeded.served, changed(USER, 2, active=False))
+    await deliver(seeded.served, changed(USER, 3))
+    answer = await seeded.client(role="User", user_id=USER).get(own.path)
     assert answer.status_code not in (401, 403), answer.text
-    await deliver(place.served, changed(USER, 2, active=False))  # heard again, late
-    assert (await place.client(role="User", user_id=USER).get(own.path)).status_code not in (401, 403)
+    await deliver(seeded.served, changed(USER, 2, active=False))  # an old event that is delivered again
+    assert (await seeded.client(role="User", user_id=USER).get(own.path)).status_code not in (401, 403)
 
 
 async def test_another_process_applies_the_revocation_and_prunes_it() -> None:
-    """Those that serve requests alone consume nothing: they read what the consumer has written."""
-    async with premises("order") as place:
-        elsewhere = Database.of(place.served.runtime.settings)
+    """Processes of the role `api` consume no events: they read the revocations that the consumer has stored."""
+    async with seeded_service("order") as seeded:
+        elsewhere = Database.of(seeded.served.runtime.settings)
         seen = Revocations(elsewhere, 0.05)
         await seen.start()
-        token = place.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER, sid=str(SESSION)))
+        token = seeded.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER, sid=str(SESSION)))
         seen.check(token)
         for closing, opening in (
             (changed(USER, 2, active=False), changed(USER, 3)),
             (client(4, lasts=timedelta(seconds=-1)), client(5, lasts=timedelta(days=1))),
             (SessionEnded(user_id=USER, version=6, session_ids=[SESSION], ended_at=utcnow()), None),
         ):
-            await deliver(place.served, closing)
+            await deliver(seeded.served, closing)
             await seen.refresh()
             with pytest.raises((PermissionRevoked, SessionOver)):
                 seen.check(token)
             if opening is not None:
-                await deliver(place.served, opening)
+                await deliver(seeded.served, opening)
                 await seen.refresh()
                 seen.check(token)
         await seen.stop()
@@ -126,33 +126,33 @@ async def test_another_process_applies_the_revocation_and_prunes_it() -> None:
 
 
 async def test_a_new_process_knows_earlier_revocations() -> None:
-    async with premises("order") as place:
-        await deliver(place.served, UserErased(user_id=USER, version=2))
-        new = Revocations(place.served.runtime.database, 60)
+    async with seeded_service("order") as seeded:
+        await deliver(seeded.served, UserErased(user_id=USER, version=2))
+        new = Revocations(seeded.served.runtime.database, 60)
         await new.start()
         with pytest.raises(PermissionRevoked):
-            new.check(place.served.runtime.tokens._verify_uncached(tokens.token(role="User", user_id=USER), 0))
+            new.check(seeded.served.runtime.tokens._verify_uncached(tokens.token(role="User", user_id=USER), 0))
         await new.stop()
 
 
 async def test_a_rolled_back_closure_revokes_nothing() -> None:
-    async with premises("order") as place:
+    async with seeded_service("order") as seeded:
         with suppress(RuntimeError):
-            async with place.served.runtime.database.transaction() as tx:
+            async with seeded.served.runtime.database.transaction() as tx:
                 await account_status.erase(tx, [UserErased(user_id=USER, version=2)])
                 raise RuntimeError
-        assert place.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER))
+        assert seeded.served.runtime.tokens.verify(tokens.token(role="User", user_id=USER))
 
 
 async def test_an_api_client_is_rejected_after_its_end_date_before_its_token_expires() -> None:
-    async with premises("product") as place:
+    async with seeded_service("product") as seeded:
         token = tokens.token(role="Admin", user_id=USER, client_id=str(USER), iat=int(time.time()) - 60)
         body = {"name": "Tea", "slug": "tea"}
-        assert (await place.served.client(token).post("/categories", json=body)).status_code != 403
+        assert (await seeded.served.client(token).post("/categories", json=body)).status_code != 403
         event = ApiClientChanged(
             user_id=USER, version=1, active=True, permissions=sorted(permissions_of(["Admin"])),
             expires_at=utcnow() - timedelta(seconds=1),
         )  # fmt: skip
-        await deliver(place.served, event)
-        rejected = await place.served.client(token).post("/categories", json=body)
+        await deliver(seeded.served, event)
+        rejected = await seeded.served.client(token).post("/categories", json=body)
         assert (rejected.status_code, rejected.json()["type"]) == NO_LONGER

@@ -1,4 +1,4 @@
-"""An erased account's earlier snapshots leave the topic `users`: its terminal event has no name, and stays."""
+"""Kafka deletes the snapshots of an erased account from the topic `users` and keeps its terminal event."""
 
 import asyncio
 from uuid import uuid4
@@ -11,7 +11,7 @@ from contracts.events.users import UserChanged, UserErased
 from contracts.topics import USERS
 
 SHORT = {"segment.ms": "1000", "max.compaction.lag.ms": "1000"}
-"""Instead of a day each."""
+"""In production each of these is a day."""
 
 
 @pytest.mark.long

@@ -34,7 +34,7 @@ async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
 
 @contextmanager
 def full(served: Served) -> Iterator[None]:
-    """Of requests."""
+    """The process works on as many requests as it may, so that it rejects the next one."""
     places = served.runtime.capacity
     before, places.taken = places.taken, places.most
     try:
@@ -53,7 +53,7 @@ def assert_readable(answer: httpx.Response) -> None:
 async def answers(
     served: Served, headers: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> dict[int, httpx.Response]:
-    """By the status that each should have."""
+    """Responses by the status that is expected of them."""
     anybody, admin = served.anonymous, served.caller(role="Admin").client
     customer = served.caller().client
     found = {
@@ -106,7 +106,7 @@ async def test_a_preflight_is_answered_also_while_the_process_is_full(served: Se
 
 
 async def test_rejections_by_the_server_itself_can_be_read(served: Served, free_port: int) -> None:
-    """Before there is a request that the application sees."""
+    """The server rejects these requests itself; the application does not see them."""
     config = Config(served.app, port=free_port, http=LimitedProtocol, lifespan="off", log_config=None)
     config.limits = ConnectionLimits(request_header_seconds=0.5, request_body_seconds=0.5)
     config.response_headers = ResponseHeaders("", [ORIGIN])

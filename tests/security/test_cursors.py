@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from tests.security.operations import SERVICES, Operation
-from tests.security.shop import premises
+from tests.security.seeded_service import seeded_service
 
 PROBLEM = "application/problem+json"
 LEAST_LISTS = {"user": 6, "product": 4, "inventory": 8, "order": 7, "notification": 3}
 MOST_COLUMNS = 4
-# No column takes them, whatever it is sorted by.
+# Values that no sort column can have.
 IMPOSSIBLE: tuple[Any, ...] = ({}, [], None, 1.5, 10**30, True, "\x00", "\ud800", float("nan"))
 
 
@@ -41,12 +41,12 @@ FORGERIES = {
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_forged_cursor_is_rejected_by_every_list(service: str) -> None:
-    async with premises(service) as place:
-        lists = [(operation, name) for operation in place.operations for name in _cursors(operation)]
-        assert len(lists) >= LEAST_LISTS[service], "fewer lists than there were: does the test see them all?"
+    async with seeded_service(service) as seeded:
+        lists = [(operation, name) for operation in seeded.operations for name in _cursors(operation)]
+        assert len(lists) >= LEAST_LISTS[service], "fewer lists than expected: does the test find all of them?"
         for operation, name in lists:
-            client = place.as_owner if operation.is_ones_own else place.admin
-            url = operation.url(place.ids)
+            client = seeded.as_owner if operation.is_ones_own else seeded.admin
+            url = operation.url(seeded.ids)
             for what, cursor in FORGERIES.items():
                 _rejected(await client.get(url, params={name: cursor}), f"{operation} {what}")
 

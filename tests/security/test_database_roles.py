@@ -41,7 +41,7 @@ def server() -> Iterator[EmbeddedPostgres]:
 
 
 def _both(server: EmbeddedPostgres, service: str) -> tuple[str, str]:
-    """The URLs of the owner and of the one that serves, after the migrations."""
+    """Migrates a new database, and returns the URLs of its owner and of its serving role."""
     owner = server.create_service_database(service, "owns", "serves")
     migrations.upgrade(service, owner, serving_role=serving_role(service))
     return owner, server.url(serving_role(service), "serves", service)
@@ -70,7 +70,7 @@ def test_the_serving_role_changes_rows_and_no_tables(server: EmbeddedPostgres, s
 
 
 @pytest.mark.parametrize("service", PACKAGES)
-def test_the_audit_log_is_only_added_to(server: EmbeddedPostgres, service: str) -> None:
+def test_the_serving_role_can_only_add_to_the_audit_log(server: EmbeddedPostgres, service: str) -> None:
     _, serving = _both(server, service)
     entry = "INSERT INTO audit_log (id, at, action) VALUES (gen_random_uuid(), now(), 'role.created')"
     with administration(serving) as cursor:
@@ -90,7 +90,7 @@ def test_the_audit_log_is_only_added_to(server: EmbeddedPostgres, service: str) 
 
 
 @pytest.mark.parametrize("service", PACKAGES)
-def test_triggers_write_the_audit_log_by_the_rights_of_the_role_that_serves(
+def test_triggers_write_the_audit_log_with_the_rights_of_the_serving_role(
     server: EmbeddedPostgres, service: str
 ) -> None:
     _, serving = _both(server, service)
@@ -103,7 +103,7 @@ def test_triggers_write_the_audit_log_by_the_rights_of_the_role_that_serves(
 
 
 def test_the_owner_prunes_the_audit_log(server: EmbeddedPostgres) -> None:
-    """And it rejects changes afterwards as before."""
+    """Pruning does not switch off the protection: changes are still rejected afterwards."""
     owner, serving = _both(server, "product_service")
     with administration(serving) as cursor:
         for days in (10, 800, 801):
@@ -122,7 +122,7 @@ def test_the_owner_prunes_the_audit_log(server: EmbeddedPostgres) -> None:
 
 
 def test_a_role_that_owns_and_serves_keeps_working_and_the_new_role_gets_its_rights(server: EmbeddedPostgres) -> None:
-    """In a database of before, where the owner served."""
+    """Databases of earlier releases have one role, which owns the tables and serves requests."""
     service, serving = "inventory_service", serving_role("inventory_service")
     with administration(server.superuser_url) as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {service} WITH (FORCE)")

@@ -1,4 +1,4 @@
-"""Every operation of every service declares who may call it, and says what it is."""
+"""Every operation of every service declares a permission or that it is public, and has a summary and a tag."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from tests.security.operations import LEAST_OPERATIONS, SERVICES, operations
 @pytest.mark.parametrize("service", SERVICES)
 def test_each_operation_declares_a_permission_or_that_it_is_public(service: str) -> None:
     found = list(operations(service))
-    assert len(found) >= LEAST_OPERATIONS[service], "fewer operations than there were: does the test see them all?"
+    assert len(found) >= LEAST_OPERATIONS[service], "fewer operations than expected: does the test find all of them?"
     for operation in found:
         assert "security" in operation.spec, f"{operation} declares neither"
         for requirement in operation.spec["security"]:

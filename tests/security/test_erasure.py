@@ -12,7 +12,7 @@ _TABLES = """
 SELECT quote_ident(table_name) FROM information_schema.tables
 WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
 """
-# Bytes show as hexadecimal digits, so each row is looked at in both ways.
+# PostgreSQL shows bytes as hexadecimal digits, so each row is searched for the text and for its digits.
 _ROWS = "SELECT row_to_json(t)::text FROM {table} AS t"
 
 
@@ -31,13 +31,13 @@ async def test_no_data_of_an_erased_person_remains(world: World) -> None:
     await person.order_becomes(order["id"], "paid")
     await world.deliver(order["id"])
     await person.order_becomes(order["id"], "delivered")
-    await _return_is_refused(world, person, order["id"], product, word)
+    await _reject_a_return(world, person, order["id"], product, word)
     cancelled = await person.order((product, 1), ship_to=address)
     why = {"reason": f"{word} has moved"}
     await person.call("order", "POST", f"/orders/{cancelled['id']}/cancel", json=why)
     unpaid = await person.order((product, 1), ship_to=address)
     await person.order_becomes(unpaid["id"], "awaiting_payment")
-    assert await _found(world, word), "the search finds nothing at all"
+    assert await _found(world, word), "the search finds nothing even before the erasure"
 
     await person.call("user", "DELETE", "/users/me")
 
@@ -54,7 +54,7 @@ async def test_no_data_of_an_erased_person_remains(world: World) -> None:
     assert (await world.staff.call("order", "GET", f"/orders/{unpaid['id']}"))["status"] == "cancelled"
 
 
-async def _return_is_refused(world: World, person: Person, order_id: str, product: str, word: str) -> None:
+async def _reject_a_return(world: World, person: Person, order_id: str, product: str, word: str) -> None:
     back = {"lines": [{"product_id": product, "quantity": 1}], "reason": f"too small for {word}"}
     key = {"Idempotency-Key": "back"}
     asked = await person.call("order", "POST", f"/orders/{order_id}/returns", json=back, headers=key)
@@ -63,7 +63,7 @@ async def _return_is_refused(world: World, person: Person, order_id: str, produc
 
 
 async def _found(world: World, word: str) -> list[str]:
-    """Where the word still stands: service, table, and the row."""
+    """The rows that contain the word, with service and table."""
     found = await asyncio.gather(*(_in_database(world, part.name, word) for part in SERVICES))
     return [place for places in found for place in places]
 

@@ -1,11 +1,11 @@
-"""HEAD is answered wherever GET is: the same headers, and no body."""
+"""Every path with GET also has HEAD, which responds with the same headers and no body."""
 
 import httpx
 import pytest
 
 from tests.harness.server import serving
 from tests.security.operations import SERVICES
-from tests.security.shop import premises
+from tests.security.seeded_service import seeded_service
 
 LEAST_READS = {"user": 8, "product": 7, "inventory": 12, "order": 12, "notification": 6}
 OF_ONE_ANSWER = {"x-request-id", "date"}
@@ -13,12 +13,12 @@ OF_ONE_ANSWER = {"x-request-id", "date"}
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_head_answers_as_get_does(service: str) -> None:
-    async with premises(service) as place:
-        reads = [each for each in place.operations if each.method == "get"]
+    async with seeded_service(service) as seeded:
+        reads = [each for each in seeded.operations if each.method == "get"]
         assert len(reads) >= LEAST_READS[service]
         for operation in reads:
-            client = place.as_owner if operation.is_ones_own else place.admin
-            url = operation.url(place.ids)
+            client = seeded.as_owner if operation.is_ones_own else seeded.admin
+            url = operation.url(seeded.ids)
             read, head = await client.get(url), await client.head(url)
             assert head.status_code == read.status_code, str(operation)
             assert head.content == b"", str(operation)
@@ -26,12 +26,12 @@ async def test_head_answers_as_get_does(service: str) -> None:
             if read.is_success:
                 allowed = (await client.request("TRACE", url)).headers["Allow"].split(", ")
                 assert {"GET", "HEAD"} <= set(allowed), str(operation)
-        for other in {each.path for each in place.operations} - {each.path for each in reads}:
-            answer = await place.admin.head(place.operations[0].url(place.ids) if other == "" else _plain(other))
+        for other in {each.path for each in seeded.operations} - {each.path for each in reads}:
+            answer = await seeded.admin.head(seeded.operations[0].url(seeded.ids) if other == "" else _plain(other))
             assert (answer.status_code, answer.content) in ((405, b""), (404, b""), (422, b"")), other
 
 
-async def test_a_server_sends_no_body_and_goes_on_with_the_connection(free_port: int) -> None:
+async def test_a_response_to_head_has_no_body_and_keeps_the_connection_open(free_port: int) -> None:
     served = serving("product_service", operations_port=free_port)
     async with served as url, httpx.AsyncClient(base_url=url) as client:
         for path in ("/health/live", "/products", "/products/0199c1a0-5b00-7a10-8c00-000000000002", "/docs"):

@@ -21,7 +21,7 @@ ORIGIN = "http://shop.test"
 
 @asynccontextmanager
 async def client(service: str) -> AsyncIterator[httpx.AsyncClient]:
-    """Of an application whose database is away: its answers to that are looked at too."""
+    """A client of an application whose database cannot be reached, so that its 503 is tested, too."""
     served = app(service)
     await served.state.runtime.keys.refresh()
     transport = httpx.ASGITransport(app=served)
@@ -48,7 +48,7 @@ async def test_every_response_has_security_headers(service: str) -> None:
         for name, value in ALWAYS.items():
             assert answer.headers[name] == value, f"{answer.request.url}: {name}"
         assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"], answer.request.url
-        assert "Strict-Transport-Security" not in answer.headers  # over http it would mean nothing
+        assert "Strict-Transport-Security" not in answer.headers  # browsers ignore it in plain HTTP
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
@@ -62,7 +62,7 @@ async def test_a_page_runs_only_its_own_scripts(path: str) -> None:
 
 
 def test_a_shop_with_https_sends_strict_transport_security() -> None:
-    """And with its subdomains: whoever can answer for one in plain text could set its cookies."""
+    """It includes subdomains, since an attacker who impersonates one over plain HTTP could set the shop's cookies."""
     published = dict(of_every_answer("https://shop.example"))[b"strict-transport-security"]
     assert published == b"max-age=31536000; includeSubDomains"
 

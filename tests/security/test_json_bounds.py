@@ -1,4 +1,4 @@
-"""An invalid body of 1 MiB costs little time, and gets a short response."""
+"""An invalid body of 1 MiB takes little time to reject, and gets a short response."""
 
 import asyncio
 import json
@@ -68,7 +68,7 @@ async def test_a_large_invalid_body_gets_a_short_response_without_blocking_other
 
 
 async def _longest_wait(client: httpx.AsyncClient, sending: list[asyncio.Task[httpx.Response]]) -> float:
-    """For `/health/live`, asked for again and again until all is answered."""
+    """The slowest response of `/health/live`, requested repeatedly until the other requests are done."""
     longest = 0.0
     while not all(task.done() for task in sending):
         began = time.perf_counter()
@@ -98,7 +98,7 @@ def test_one_beyond_a_bound_is_rejected(body: Any, what: str) -> None:
         check_complexity(body, settings)
 
 
-def test_only_values_are_counted_and_not_what_texts_are_made_of() -> None:
+def test_brackets_and_commas_inside_texts_are_not_counted_as_values() -> None:
     settings = app("order").state.runtime.settings
     for text in ("[" * 60_000, "," * 60_000, '\\"{,' * 60_000):
         check_size(json.dumps({"note": text, "more": [1, 2]}).encode(), settings)
@@ -143,7 +143,7 @@ def test_a_list_inside_a_list_names_few_errors_too() -> None:
 @pytest.mark.parametrize("extra", [0, 1])
 @pytest.mark.parametrize("shape", ["levels", "members", "elements"])
 def test_bodies_that_skip_the_check_are_within_all_limits(shape: str, extra: int) -> None:
-    """A body that is taken for simple passes the check, too; one that is beyond a limit is never taken for simple."""
+    """`is_simple` accepts only bodies that the full check would accept as well."""
     settings = app("order").state.runtime.settings
     body: Any = []
     if shape == "levels":

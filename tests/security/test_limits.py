@@ -18,7 +18,7 @@ from service_kit.http.server import LimitedProtocol
 from service_kit.ids import uuid7
 from tests.harness.service import serve
 from tests.security.operations import SERVICES, Operation, app, operations
-from tests.security.shop import Premises, premises, product_of
+from tests.security.seeded_service import SeededService, product_of, seeded_service
 
 PROBLEM = "application/problem+json"
 BOUNDS = ("maxLength", "pattern", "enum", "const", "format")
@@ -26,7 +26,7 @@ BOUNDS = ("maxLength", "pattern", "enum", "const", "format")
 
 @pytest.fixture
 async def port() -> AsyncIterator[int]:
-    """Where a service listens as it does in production; its database is away."""
+    """The port of a service that listens with the production server. Its database cannot be reached."""
     [port] = ports.lease()
     config = uvicorn.Config(
         app("order"), port=port, http=LimitedProtocol, lifespan="off", log_config=None, access_log=False
@@ -82,7 +82,7 @@ async def test_headers_have_a_limit_on_a_real_server(port: int) -> None:
 
 
 async def test_headers_that_never_end_are_not_kept(port: int) -> None:
-    """The parser by itself would take them as long as they come."""
+    """The server closes the connection; the HTTP parser alone would buffer such a header without limit."""
     _, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(START + b"X-Endless: ")
     try:
@@ -99,17 +99,19 @@ async def test_invalid_http_is_rejected(port: int) -> None:
     assert b"x-content-type-options: nosniff" in answer
 
 
-async def test_bodies_that_are_nested_too_deep_are_no_json() -> None:
-    async with premises("order") as place:
+async def test_bodies_with_too_many_levels_are_rejected() -> None:
+    async with seeded_service("order") as seeded:
         tried = 0
-        for operation in place.operations:
+        for operation in seeded.operations:
             if operation.body_schema() is None or operation.permissions is None:
                 continue
             tried += 1
-            client = place.as_owner if operation.is_ones_own else place.admin
+            client = seeded.as_owner if operation.is_ones_own else seeded.admin
             for body in (b"[" * 100_000, b'{"a":' * 50_000 + b"1" + b"}" * 50_000, b"[" * 5000 + b"]" * 5000):
                 headers = {"Content-Type": "application/json", "Idempotency-Key": str(uuid4())}
-                answer = await client.request(operation.method, operation.url(place.ids), content=body, headers=headers)
+                answer = await client.request(
+                    operation.method, operation.url(seeded.ids), content=body, headers=headers
+                )
                 assert answer.status_code in (400, 422), f"{operation}: {answer.status_code}"
                 assert answer.headers["Content-Type"] == PROBLEM
         assert tried >= 6
@@ -117,24 +119,24 @@ async def test_bodies_that_are_nested_too_deep_are_no_json() -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_every_request_parameter_has_a_limit(service: str) -> None:
-    """Each text and each list, in the query and in the body; pages end at a hundred."""
+    """Every text and list in queries and bodies has a maximum length; a page has at most 100 items."""
     for operation in operations(service):
         for parameter in operation.spec.get("parameters", ()):
             if parameter["in"] == "query":
                 name = f"{operation} ?{parameter['name']}"
-                assert not list(_boundless(operation, parameter["schema"], name)), name
+                assert not list(_unbounded(operation, parameter["schema"], name)), name
             if parameter["name"] == "limit":
                 assert parameter["schema"]["maximum"] == 100, str(operation)
         body = operation.spec.get("requestBody", {}).get("content", {})
         for content in body.values():
-            assert list(_boundless(operation, content["schema"], str(operation))) == []
+            assert list(_unbounded(operation, content["schema"], str(operation))) == []
 
 
-def _boundless(operation: Operation, schema: Mapping[str, Any], where: str) -> Iterator[str]:
-    """What is as long as the caller likes."""
+def _unbounded(operation: Operation, schema: Mapping[str, Any], where: str) -> Iterator[str]:
+    """Texts and lists without a maximum length."""
     for choice in ("anyOf", "oneOf", "allOf"):
         for each in schema.get(choice, ()):
-            yield from _boundless(operation, each, where)
+            yield from _unbounded(operation, each, where)
     found = operation.resolve(schema) if "$ref" in schema else schema
     kind = found.get("type")
     if kind == "string" and not any(bound in found for bound in BOUNDS):
@@ -142,25 +144,25 @@ def _boundless(operation: Operation, schema: Mapping[str, Any], where: str) -> I
     if kind == "array":
         if "maxItems" not in found:
             yield f"{where}: a list"
-        yield from _boundless(operation, found["items"], f"{where}[]")
+        yield from _unbounded(operation, found["items"], f"{where}[]")
     for name, each in found.get("properties", {}).items():
-        yield from _boundless(operation, each, f"{where}.{name}")
+        yield from _unbounded(operation, each, f"{where}.{name}")
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_pages_cursors_and_lists_beyond_their_limits_are_rejected(service: str) -> None:
-    async with premises(service) as place:
-        for operation in place.operations:
+    async with seeded_service(service) as seeded:
+        for operation in seeded.operations:
             if operation.method != "get" or not operation.takes("limit"):
                 continue
             for query in ({"limit": 101}, {"limit": 0}, {"limit": -1}, {"cursor": "x" * 501}, {"cursor": _deep()}):
-                answer = await _admin(place).get(operation.url(place.ids), params=query)
+                answer = await _admin(seeded).get(operation.url(seeded.ids), params=query)
                 assert answer.status_code in (400, 422), f"{operation} {query}: {answer.status_code}"
                 assert answer.headers["Content-Type"] == PROBLEM
 
 
-def _admin(place: Premises) -> httpx.AsyncClient:
-    return place.admin
+def _admin(seeded: SeededService) -> httpx.AsyncClient:
+    return seeded.admin
 
 
 def _deep() -> str:
@@ -168,7 +170,7 @@ def _deep() -> str:
 
 
 async def test_a_slow_statement_is_cancelled() -> None:
-    """On a session or a transaction; the caller gets Retry-After."""
+    """The caller gets 503 with `Retry-After`, and the next request works."""
     async with serve("product_service", statement_timeout_seconds=0.3) as served:
         database = served.runtime.database
         async with database.connection() as connection:
@@ -189,77 +191,77 @@ WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 @pytest.mark.parametrize("db", ["session", "hot"])
 async def test_a_deadlock_victim_gets_retry_after(db: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A real one, of two transactions that each hold what the other waits for; the request's is cancelled."""
-    monkeypatch.setitem(sessions.LIMITS, "deadlock_timeout", "500ms")  # and nothing else ends a wait
+    """Two transactions wait for each other's rows; PostgreSQL cancels the one of the request."""
+    monkeypatch.setitem(sessions.LIMITS, "deadlock_timeout", "500ms")  # before any other time-out ends the wait
     monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "60s")
-    async with premises("user" if db == "session" else "inventory") as place:
-        first, second, request = await (_two_accounts if db == "session" else _two_products)(place)
-        blocker = await asyncpg.connect(place.served.database_url)
+    async with seeded_service("user" if db == "session" else "inventory") as seeded:
+        first, second, request = await (_two_accounts if db == "session" else _two_products)(seeded)
+        blocker = await asyncpg.connect(seeded.served.database_url)
         await blocker.execute("SET deadlock_timeout = '60s'")
         transaction = blocker.transaction()
         await transaction.start()
         await blocker.execute(second)
-        asking = asyncio.create_task(place.admin.request(**request))
+        asking = asyncio.create_task(seeded.admin.request(**request))
         while not await blocker.fetchval(WAITERS):
             assert not asking.done(), asking.result().text
-        await blocker.execute(first)  # which waits until the request has let go
+        await blocker.execute(first)  # it waits until the request's transaction is cancelled
         answer = await asking
         await transaction.rollback()
         await blocker.close()
         assert (answer.status_code, answer.json()["type"]) == (503, "/problems/busy")
         assert answer.headers["Retry-After"] == "1"
-        assert (await place.admin.request(**request)).is_success
+        assert (await seeded.admin.request(**request)).is_success
 
 
-Tie = tuple[str, str, dict[str, Any]]
-"""What locks one row, what locks another, and a request that locks them in this order."""
+LockOrder = tuple[str, str, dict[str, Any]]
+"""A statement that locks one row, one that locks another, and a request that locks both in this order."""
 
 
-async def _two_accounts(place: Premises) -> Tie:
+async def _two_accounts(seeded: SeededService) -> LockOrder:
     body = {"email": "x@example.com", "password": "correct horse battery", "full_name": "X", "roles": ["Admin"]}
-    admin = (await place.admin.post("/users", json=body)).json()["id"]
+    admin = (await seeded.admin.post("/users", json=body)).json()["id"]
     lock = "SELECT FROM accounts WHERE id = '{}' FOR UPDATE"
-    change = {"method": "PATCH", "url": f"/users/{place.owner}", "json": {"full_name": "Another"}}
-    return lock.format(admin), lock.format(place.owner), change
+    change = {"method": "PATCH", "url": f"/users/{seeded.owner}", "json": {"full_name": "Another"}}
+    return lock.format(admin), lock.format(seeded.owner), change
 
 
-async def _two_products(place: Premises) -> Tie:
-    products = sorted([place.values["product_id"], str(uuid7())])
+async def _two_products(seeded: SeededService) -> LockOrder:
+    products = sorted([seeded.values["product_id"], str(uuid7())])
     for product_id in products:
-        await place.served.deliver(product_of(UUID(product_id)))
-    body = {name: place.values[name] for name in ("warehouse_id", "supplier_id")}
+        await seeded.served.deliver(product_of(UUID(product_id)))
+    body = {name: seeded.values[name] for name in ("warehouse_id", "supplier_id")}
     lines = [{"product_id": product_id, "quantity": 1} for product_id in products]
     receipt: dict[str, Any] = {"method": "POST", "url": "/stock/receipts", "json": {**body, "lines": lines}}
-    assert (await place.admin.request(**receipt)).is_success
+    assert (await seeded.admin.request(**receipt)).is_success
     first, second = (f"SELECT FROM stock WHERE product_id = '{each}' FOR UPDATE" for each in products)
     return first, second, receipt
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_characters_that_postgresql_cannot_store_cause_no_server_error(service: str) -> None:
-    """NUL, and half a surrogate pair: JSON can spell both."""
-    async with premises(service) as place:
-        for operation in place.operations:
+    """JSON can contain NUL and half of a surrogate pair, and PostgreSQL's `text` neither."""
+    async with seeded_service(service) as seeded:
+        for operation in seeded.operations:
             if operation.body_schema() is None:
                 continue
-            client = place.as_owner if operation.is_ones_own else place.admin
+            client = seeded.as_owner if operation.is_ones_own else seeded.admin
             for character in ("\\u0000", "\\ud800"):
-                request = operation.request(place.values if not operation.is_ones_own else None)
-                spelt = _spelt(request.pop("json"), character)
+                request = operation.request(seeded.values if not operation.is_ones_own else None)
+                content = _with_character(request.pop("json"), character)
                 request["headers"]["Content-Type"] = "application/json"
-                url = operation.url(place.ids)
-                answer = await client.request(operation.method, url, content=spelt, **request)
+                url = operation.url(seeded.ids)
+                answer = await client.request(operation.method, url, content=content, **request)
                 assert answer.status_code < 500 or "gateway" in answer.text, f"{operation} {character}: {answer.text}"
-        for operation in place.operations:
+        for operation in seeded.operations:
             texts = [each["name"] for each in operation.spec.get("parameters", ()) if each["in"] == "query"]
             if operation.method == "get":
                 for name in texts:
-                    answer = await place.admin.get(operation.url(place.ids), params={name: "a\0b"})
+                    answer = await seeded.admin.get(operation.url(seeded.ids), params={name: "a\0b"})
                     assert answer.status_code < 500, f"{operation} ?{name}: {answer.text}"
 
 
-def _spelt(body: Any, character: str) -> bytes:
-    """Each text of the body with the character behind it."""
+def _with_character(body: Any, character: str) -> bytes:
+    """The body as JSON, with the character appended to each of its texts."""
 
     def longer(value: Any) -> Any:
         if isinstance(value, dict):

@@ -41,7 +41,7 @@ NOT_EXPORTED = {
     },
     "notification": {},
 }
-"""Tables, and why they are not in the export. Nor is the kit's `idempotency_keys`: its responses repeat what is."""
+"""Tables that are not exported, and why. The kit's `idempotency_keys` isn't either: its responses repeat other data."""
 
 
 def declared(service: str) -> PersonalData:
@@ -50,7 +50,7 @@ def declared(service: str) -> PersonalData:
 
 
 def create(service: str, monkeypatch: pytest.MonkeyPatch, change: Callable[[dict[str, Any]], None]) -> FastAPI:
-    """The service, composed as its main.py does but for a change of what it gives to the kit."""
+    """The service's application, with a change to the arguments that its main.py passes to `create_app`."""
     main = importlib.import_module(f"{service}_service.main")
 
     def changed(*arguments: Any, **keywords: Any) -> FastAPI:
@@ -106,7 +106,7 @@ def test_every_table_that_names_an_account_is_exported(service: str) -> None:
 async def test_account_status_and_the_service_s_own_copy_change_together(
     service: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The kit's part first, then the service's: where that fails, neither has happened."""
+    """The kit updates its row before the service erases its own; if that fails, both are rolled back."""
     seen: list[str] = []
 
     async def erase(tx: Any, user_ids: Any) -> None:
@@ -130,8 +130,8 @@ async def test_account_status_and_the_service_s_own_copy_change_together(
         async with served.runtime.database.connection() as connection:
             row = await connection.fetchrow("SELECT * FROM account_status")
         assert (row["erased"], row["version"], row["active"]) == (True, 2, False)
-    assert seen == ["erase", "erase"], "once in its batch, once alone"
+    assert seen == ["erase", "erase"], "the failed batch is repeated event by event"
 
 
-def test_late_data_is_erased_where_there_can_be_any() -> None:
+def test_services_that_can_receive_data_after_an_erasure_erase_it_later() -> None:
     assert {service for service in SERVICES if jobs_of(declared(service))} == {"inventory", "order"}

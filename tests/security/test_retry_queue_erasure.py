@@ -14,14 +14,14 @@ from service_kit.messaging.administration import create_topics
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.envelope import Envelope, encode
 from tests.harness.service import NEEDED, serve
-from tests.security.shop import Premises
+from tests.security.seeded_service import SeededService
 
 LISTENING = [
     "order",
     *(pytest.param(each, marks=pytest.mark.long) for each in ("inventory", "product", "notification")),
 ]
 LIMIT = 60.0
-"""Of the minutes that an erasure may take."""
+"""Seconds. In production an erasure may take minutes."""
 
 
 @pytest.mark.parametrize("service", LISTENING)
@@ -30,14 +30,14 @@ async def test_an_erased_person_is_in_no_queued_event(service: str, kafka: str) 
     await create_topics(KafkaConnection.plain(kafka), prefix)
     settings = {**NEEDED.get(service, {}), "kafka_bootstrap_servers": kafka, "kafka_topic_prefix": prefix}
     async with serve(f"{service}_service", service_role="all", event_attempts=1, **settings) as served:
-        place = Premises(service, served, person)
+        seeded = SeededService(service, served, person)
         strange = _known(person, word).model_copy(update={"version": "of another kind"})
         async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
             await _add(producer, prefix, strange, _known(person, word, version=2))
-            await _until(place, word, parked=2)
+            await _until(seeded, word, parked=2)
             await _add(producer, prefix, UserErased(user_id=person, version=3))
-            await _until(place, word, parked=0)
-        assert not [row for row in await place.rows() if _stands_in(word, row)]
+            await _until(seeded, word, parked=0)
+        assert not [row for row in await seeded.rows() if _stands_in(word, row)]
 
 
 def _known(user_id: UUID, word: str, version: int = 1) -> UserChanged:
@@ -54,11 +54,11 @@ async def _add(producer: AIOKafkaProducer, prefix: str, *events: Event) -> None:
         await producer.send_and_wait(prefix + event.topic.name, value, key=event.key.encode(), headers=encode(envelope))
 
 
-async def _until(place: Premises, word: str, *, parked: int) -> None:
-    """So many events that name the word are in the retry queue, and of those of its dead ones all copies have left."""
+async def _until(seeded: SeededService, word: str, *, parked: int) -> None:
+    """Waits until `parked` events with the word are in the retry queue, and their dead-letter copies are published."""
     async with asyncio.timeout(LIMIT):
         while True:
-            rows = await place.rows()
+            rows = await seeded.rows()
             found = [row for row in rows if row.startswith("parked_events") and _stands_in(word, row)]
             waiting = [row for row in rows if row.startswith("outbox{") and '"published_at":null' in row]
             if len(found) == parked and not waiting:

@@ -1,4 +1,4 @@
-"""The whole shop on a broker with TLS, passwords and an access control list made from the contracts."""
+"""The whole shop works on a broker with TLS, passwords and an access control list made from the contracts."""
 
 import asyncio
 import shutil
@@ -49,7 +49,7 @@ def kafka() -> Iterator[SecuredKafka]:
 
 @pytest.fixture(scope="module")
 def secured_shop(kafka: SecuredKafka) -> Iterator[Shop]:
-    """Set up by the admin; each service has a name of its own, and what the contracts grant it."""
+    """A shop whose topics and rights the admin created; each service has its own user with the rights it needs."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
     directory.chmod(0o711)
     names = {f"{each.setting_prefix}_KAFKA_SASL_USERNAME": each.package for each in SERVICES}
@@ -140,7 +140,7 @@ async def test_only_payments_from_trusted_sources_are_applied(kafka: SecuredKafk
 
 
 async def _dead_letters(connection: KafkaConnection) -> set[str]:
-    """Why they are there."""
+    """The reasons that the dead letters give."""
     place = TopicPartition(PAYMENT_STATUS.dlq.name, 0)
     async with AIOKafkaConsumer(**connection.arguments(), enable_auto_commit=False) as consumer:
         consumer.assign([place])

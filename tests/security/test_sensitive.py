@@ -1,18 +1,18 @@
-"""Which permissions are looked up again at each use: derived from what the operations of all services ask for."""
+"""Sensitive permissions, which are looked up at each use, are all those that change what callers do not own."""
 
 from contracts.permissions import ROLES, SENSITIVE, Role
 from tests.security.operations import SERVICES, Operation, operations
 
 READS = ("get",)
-ASKED_INSIDE = {
+CHECKED_BY_USE_CASES = {
     "orders:write:any", "orders:cancel:any", "orders:agree-price", "payments:write:any", "returns:write:any",
 }  # fmt: skip
-"""Each stands beside a permission that every customer has, and is looked up where it widens that."""
+"""Permissions that no operation declares: use cases look them up where a customer's permission is not enough."""
 
 
 def _writing() -> list[Operation]:
     found = [each for service in SERVICES for each in operations(service) if each.method not in READS]
-    assert len(found) >= 70, "fewer than there were: does the test see them all?"
+    assert len(found) >= 70, "fewer operations than expected: does the test find all of them?"
     return found
 
 
@@ -24,7 +24,7 @@ def test_every_permission_to_change_data_of_others_is_sensitive() -> None:
         if permission not in ROLES[Role.USER]
     }
     assert {permission: where for permission, where in others.items() if permission not in SENSITIVE} == {}
-    assert SENSITIVE - others.keys() == ASKED_INSIDE
+    assert SENSITIVE - others.keys() == CHECKED_BY_USE_CASES
 
 
 def test_read_permissions_allow_no_changes() -> None:

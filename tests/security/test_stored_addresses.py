@@ -1,4 +1,4 @@
-"""Addresses and currencies that were stored before the present rules are shown unchanged, and their events are read."""
+"""Addresses and currencies that were stored before the present validation rules can still be read."""
 
 import json
 from uuid import UUID
@@ -7,7 +7,7 @@ import pytest
 
 from contracts.events.inventory_deduction import FulfilmentRequested
 from service_kit.ids import uuid7
-from tests.security.shop import Premises, premises
+from tests.security.seeded_service import SeededService, seeded_service
 
 ODD = {"name": "A\u200bda", "line1": " ", "line2": "a\nb", "city": "", "postal_code": "  ", "country": "UK"}
 ADDRESS = """
@@ -29,28 +29,28 @@ SHOWING = {"inventory": 3, "order": 2, "user": 2}
 
 @pytest.mark.parametrize("service", CHANGES)
 async def test_every_read_of_a_stored_address_succeeds(service: str) -> None:
-    async with premises(service) as place:
-        statuses = await _reads(place)
-        async with place.served.runtime.database.connection() as connection:
+    async with seeded_service(service) as seeded:
+        statuses = await _reads(seeded)
+        async with seeded.served.runtime.database.connection() as connection:
             for statement in CHANGES[service]:
                 await connection.execute(statement, json.dumps(ODD))
             for statement in CURRENCIES[service]:
                 await connection.execute(statement)
             if service == "user":
-                await connection.execute(ADDRESS, uuid7(), place.owner, *ODD.values())
-        assert {path: status for path, (status, _) in (await _reads(place)).items()} == {
+                await connection.execute(ADDRESS, uuid7(), seeded.owner, *ODD.values())
+        assert {path: status for path, (status, _) in (await _reads(seeded)).items()} == {
             path: status for path, (status, _) in statuses.items()
         }
-        showing = [path for path, (_, text) in (await _reads(place)).items() if '"UK"' in text]
+        showing = [path for path, (_, text) in (await _reads(seeded)).items() if '"UK"' in text]
         assert len(showing) >= SHOWING[service], showing
 
 
-async def _reads(place: Premises) -> dict[str, tuple[int, str]]:
+async def _reads(seeded: SeededService) -> dict[str, tuple[int, str]]:
     found = {}
-    for operation in place.operations:
+    for operation in seeded.operations:
         if operation.method == "get" and operation.path != "/metrics":
-            client = place.as_owner if operation.is_ones_own else place.admin
-            answer = await client.get(operation.url(place.ids))
+            client = seeded.as_owner if operation.is_ones_own else seeded.admin
+            answer = await client.get(operation.url(seeded.ids))
             found[operation.path] = (answer.status_code, answer.text.replace(" ", ""))
     return found
 

@@ -30,7 +30,7 @@ async def browser() -> AsyncIterator[Browser]:
     "service", [pytest.param(name, marks=() if name == "order" else pytest.mark.long) for name in A_GUARDED_GET]
 )
 async def test_authorize_and_try_it_out(world: World, browser: Browser, service: str) -> None:
-    """Each page takes seconds: one of them in each run, all five in the long one."""
+    """A page takes seconds, so a normal run tests one, and the long run all five."""
     page = await browser.new_page()
     complaints: list[str] = []
     page.on("console", partial(_note, complaints))
@@ -49,12 +49,12 @@ async def test_redoc_shows_the_operations(world: World, browser: Browser) -> Non
 
 
 def _docs(world: World, service: str) -> str:
-    """By the name that the shop's settings let call across origins."""
+    """The page by the host name that `CORS_ORIGINS` of the shop allows."""
     return world.url(service).replace("127.0.0.1", "localhost") + "/docs"
 
 
 def _note(found: list[str], message: ConsoleMessage) -> None:
-    """What the page's own policy keeps it from doing is said on the console."""
+    """Browsers report violations of the content security policy on the console."""
     if "Content Security Policy" in message.text or "CORS" in message.text:
         found.append(message.text)
 

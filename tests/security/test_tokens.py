@@ -1,4 +1,4 @@
-"""Every operation of every service rejects forged, damaged and misdirected tokens with the same response."""
+"""Every operation of every service rejects invalid tokens, and always with the same response."""
 
 import json
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ LEAST_MUTATIONS = 60
 
 @dataclass
 class Answer:
-    """What came back, without a client in between: that would take longer than all the rest of thousands of calls."""
+    """A response. The application is called without an HTTP client, which would dominate the time of so many calls."""
 
     status: int = 0
     headers: dict[bytes, bytes] = field(default_factory=dict)
@@ -31,11 +31,11 @@ class Answer:
 
     @property
     def words(self) -> dict[str, Any]:
-        """But for the path that was asked for."""
+        """The body without the path of the request."""
         return {name: value for name, value in json.loads(self.body).items() if name != "instance"}
 
 
-async def _ask(served: FastAPI, operation: Operation, authorization: str | None) -> Answer:
+async def _send(served: FastAPI, operation: Operation, authorization: str | None) -> Answer:
     path, answer = operation.url({}), Answer()
     given = [(b"authorization", authorization.encode())] if authorization is not None else []
     scope = {
@@ -60,21 +60,21 @@ async def test_modified_tokens_are_rejected(service: str) -> None:
     assert len(ALL) >= LEAST_MUTATIONS
     bad = [(what, make()) for what, make in ALL.items()]
     for operation in guarded:
-        first = await _ask(served, operation, None)
+        first = await _send(served, operation, None)
         for what, token in bad:
-            answer = await _ask(served, operation, f"Bearer {token}")
+            answer = await _send(served, operation, f"Bearer {token}")
             assert answer.status == 401, f"{operation}, {what}: {answer.status}"
             assert answer.headers[b"www-authenticate"].startswith(b"Bearer"), f"{operation}, {what}"
             assert answer.words == first.words, f"{operation}, {what}"
 
 
 async def test_the_base_token_is_valid() -> None:
-    """Without this the test above would prove nothing."""
+    """If the unmodified token were rejected, the test above would prove nothing."""
     served = app("order")
     await served.state.runtime.keys.refresh()
     assert served.state.runtime.tokens.verify(admins()).may("users:manage:any")
     [listing] = [operation for operation in operations("order") if str(operation) == "GET /orders"]
-    assert (await _ask(served, listing, f"Bearer {admins()}")).status == 503  # past the guard, and no database there
+    assert (await _send(served, listing, f"Bearer {admins()}")).status == 503  # accepted; there is no database
 
 
 @pytest.mark.parametrize("scheme", ["Basic", "Token", "bearer bearer", ""])
@@ -82,4 +82,4 @@ async def test_other_authorization_schemes_are_rejected(scheme: str) -> None:
     served = app("order")
     await served.state.runtime.keys.refresh()
     [listing] = [operation for operation in operations("order") if str(operation) == "GET /orders"]
-    assert (await _ask(served, listing, f"{scheme} {tokens.token(role='Admin')}")).status == 401
+    assert (await _send(served, listing, f"{scheme} {tokens.token(role='Admin')}")).status == 401

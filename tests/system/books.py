@@ -13,8 +13,8 @@ from typing import Any
 from contracts.events import by_type
 from contracts.events.users import UserErased
 from tests.system import checkouts, goods, returns
-from tests.system.crowd import Ledger
-from tests.system.goods import BROUGHT
+from tests.system.customers import Ledger
+from tests.system.goods import GOODS_DELIVERED
 from tests.system.log import Record
 from tests.system.sources import Books, read
 from tests.system.verdict import Found, Kind, Violation, kind_of, same
@@ -53,7 +53,7 @@ STEPS = frozenset(
 UNSETTLED = frozenset({"pending", "action_required", "authorised", "requested"})
 """Statuses of payments and refunds that are not final."""
 
-STEPS_TOLD = frozenset({"awaiting_payment", "paid", "rejected", "cancelled"})
+NOTIFIED_STATUSES = frozenset({"awaiting_payment", "paid", "rejected", "cancelled"})
 """The statuses of which the customer is notified when the order enters them; a return to `paid` causes no other one."""
 
 
@@ -82,7 +82,7 @@ async def differences(world: World, ledger: Ledger, within: float = SOON) -> lis
 def violations(books: Books) -> list[Violation]:
     checks = (
         *(_accepted, checkouts.violations, _steps, _money, _totals, _gateway),
-        *(goods.violations, returns.violations, _published, _mailed, _emitted, _given_up, _in_order),
+        *(goods.violations, returns.violations, _notified, _mailed, _committed, _dead_letters, _in_order),
     )
     return [violation for check in checks for violation in check(books)]
 
@@ -100,7 +100,7 @@ def _accepted(books: Books) -> Found:
             yield Violation(Kind.STUCK, f"order {id}: stuck, {orders[id]['status']} ({orders[id]['stuck_reason']})")
     for id, row in orders.items():
         if str(row["customer_id"]) in books.ledger.customers and id not in books.ledger.orders:
-            yield Violation(Kind.DUPLICATED, f"order {id}: nobody was notified of it ({row['status']})")
+            yield Violation(Kind.DUPLICATED, f"order {id}: no response contained it ({row['status']})")
 
 
 def _steps(books: Books) -> Found:
@@ -111,11 +111,11 @@ def _steps(books: Books) -> Found:
         if before != after and (before, trigger, after) not in STEPS:
             yield Violation(Kind.OTHER, f"order {order}: from {before} to {after} on {trigger}")
         if before != status.get(order):
-            yield Violation(Kind.OTHER, f"order {order}: {trigger} found it {before}, not {status.get(order)}")
+            yield Violation(Kind.OTHER, f"order {order}: {trigger} starts from {before}, not {status.get(order)}")
         status[order] = after
     for row in books.rows["orders"]:
         if status.get(row["id"]) != row["status"]:
-            yield Violation(Kind.OTHER, f"order {row['id']}: {row['status']}, its history says {status.get(row['id'])}")
+            yield Violation(Kind.OTHER, f"order {row['id']}: {row['status']}, by its history {status.get(row['id'])}")
 
 
 def _money(books: Books) -> Found:
@@ -130,12 +130,12 @@ def _money(books: Books) -> Found:
         id = str(row["id"])
         if id not in books.ledger.orders:
             continue
-        wanted = [row["total"]] if row["status"] in BROUGHT else []
+        wanted = [row["total"]] if row["status"] in GOODS_DELIVERED else []
         if charged[id] != wanted and not (row["status"] == "cancelled" and charged[id] == [row["total"]]):
             kind = kind_of(len(charged[id]), len(wanted))
             yield Violation(kind, f"order {id} ({row['status']}): charged {charged[id]}, should be {wanted}")
         back = sum(charged[id])
-        if row["status"] in BROUGHT:
+        if row["status"] in GOODS_DELIVERED:
             back = min(row["total"], books.ledger.refunds.get(id, 0) + worth.get(id, 0))
         if row["refunded"] != back:
             kind = kind_of(row["refunded"], back)
@@ -181,13 +181,15 @@ def _gateway(books: Books) -> Found:
         yield Violation(Kind.STUCK, f"webhooks: {books.webhooks}")
 
 
-def _published(books: Books) -> Found:
+def _notified(books: Books) -> Found:
     """Every customer is notified of each step once; nothing is left of an erased one."""
     gone = _erased(books)
     steps = Counter(
-        (record.key, _step_of(record)) for record in _once(books.records) if _is_told(record) and record.key not in gone
+        (record.key, _step_of(record))
+        for record in _once(books.records)
+        if _notifies(record) and record.key not in gone
     )
-    published = Counter({(str(row["order_id"]), row["kind"]): row["count"] for row in books.rows["told"]})
+    published = Counter({(str(row["order_id"]), row["kind"]): row["count"] for row in books.rows["notified"]})
     yield from same("notified of", {str(k): n for k, n in published.items()}, {str(k): n for k, n in steps.items()})
     by_order: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for (id, kind), count in published.items():
@@ -197,18 +199,18 @@ def _published(books: Books) -> Found:
     decided, sent = returns.published(books), goods.published(books)
     passed: defaultdict[str, list[str]] = defaultdict(list)
     for order, _, before, after in books.rows["history"]:
-        if before != after and after in STEPS_TOLD:
+        if before != after and after in NOTIFIED_STATUSES:
             passed[str(order)].append(f"order.{after}")
     for row in books.rows["orders"]:
         id = str(row["id"])
         wanted = Counter({"order.placed": 1, **dict.fromkeys(passed[id], 1)})
         wanted["payment.refunded"] = given_back[id]
         wanted.update(sent.get(id))
-        if row["status"] in BROUGHT:
+        if row["status"] in GOODS_DELIVERED:
             wanted.update(decided[id])
         if id in books.ledger.orders and by_order[id] != +wanted:
             verdict = Kind.DUPLICATED if by_order[id] - wanted else Kind.LOST
-            yield Violation(verdict, f"order {id} ({row['status']}): its customer was told {dict(by_order[id])}")
+            yield Violation(verdict, f"order {id} ({row['status']}): its customer was notified of {dict(by_order[id])}")
 
 
 def _mailed(books: Books) -> Found:
@@ -217,7 +219,7 @@ def _mailed(books: Books) -> Found:
     gone = _erased(books)
     forgotten = {record.id for record in books.records if record.key in gone}
     came = Counter(id.strip("<>").partition(".")[0] for id in books.mails)
-    letters = {str(row["event_id"]): row for row in books.rows["letters"]}
+    letters = {str(row["event_id"]): row for row in books.rows["mail_deliveries"]}
     first_failed = _first_failed(books)
     for id, row in letters.items():
         if row["status"] == "sent" and not came[id]:
@@ -232,12 +234,14 @@ def _mailed(books: Books) -> Found:
         if count > 1:
             yield Violation(Kind.DUPLICATED, f"e-mail about {id}: under {count} Message-IDs")
         if id not in letters and id not in forgotten:
-            yield Violation(Kind.DUPLICATED, f"e-mail about {id}: nobody was notified of that")
+            yield Violation(Kind.DUPLICATED, f"e-mail about {id}: there is no such notification")
 
 
 def _first_failed(books: Books) -> dict[Any, Any]:
     """By customer: the first failed payment with an e-mail."""
-    failed = [row for row in books.rows["letters"] if row["kind"] == "payment.failed" and row["status"] is not None]
+    failed = [
+        row for row in books.rows["mail_deliveries"] if row["kind"] == "payment.failed" and row["status"] is not None
+    ]
     return {row["customer_id"]: _when(row) for row in sorted(failed, key=_when, reverse=True)}
 
 
@@ -252,22 +256,22 @@ def _when(row: Any) -> Any:
     return row["created_at"], row["id"]
 
 
-def _emitted(books: Books) -> Found:
+def _committed(books: Books) -> Found:
     """Exactly the committed events were published; kept copies of events of erased accounts are deleted."""
     gone = _erased(books)
     published = {record.id: record for record in books.records}
-    emitted = {str(row["event_id"]): row for row in books.emitted}
-    for id in emitted.keys() - published.keys():
-        yield Violation(Kind.LOST, f"{emitted[id]['type']} {id}: committed, not on its topic")
-    for id in published.keys() - emitted.keys():
+    committed = {str(row["event_id"]): row for row in books.committed}
+    for id in committed.keys() - published.keys():
+        yield Violation(Kind.LOST, f"{committed[id]['type']} {id}: committed, not on its topic")
+    for id in published.keys() - committed.keys():
         if published[id].key not in gone:
             yield Violation(Kind.OTHER, f"{published[id].type} {id}: published, not committed")
-    for row in books.emitted:
+    for row in books.committed:
         if not row["published"]:
             yield Violation(Kind.STUCK, f"{row['type']} {row['event_id']}: not marked as published")
 
 
-def _given_up(books: Books) -> Found:
+def _dead_letters(books: Books) -> Found:
     yield from (Violation(Kind.STUCK, f"{row['type']}: parked ({row['error']})") for row in books.parked)
     yield from (Violation(Kind.OTHER, f"{record.type}: a dead letter") for record in books.dead)
 
@@ -309,6 +313,6 @@ def _step_of(record: Record) -> str:
     return record.type.removeprefix("mart.").rpartition(".v")[0]
 
 
-def _is_told(record: Record) -> bool:
+def _notifies(record: Record) -> bool:
     model = by_type(record.type)
     return model is not None and model.notifies_customer

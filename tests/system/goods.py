@@ -8,9 +8,9 @@ from tests.system.verdict import Found, Kind, Violation, same
 
 Place = tuple[Any, Any]
 
-BROUGHT = ("delivered", "returned")
+GOODS_DELIVERED = ("delivered", "returned")
 """Statuses of orders whose goods were delivered."""
-HAVE_LEFT = ("dispatched", "delivered", "lost")
+DISPATCHED = ("dispatched", "delivered", "lost")
 
 
 def violations(books: Books) -> Found:
@@ -36,7 +36,7 @@ def published(books: Books) -> dict[str, Counter[str]]:
     """By order: the notifications about its parcels."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in books.rows["parcels"]:
-        if row["status"] in HAVE_LEFT:
+        if row["status"] in DISPATCHED:
             kinds = {"dispatched", row["status"]}
             found[str(row["order_id"])].update(f"shipment.{kind}" for kind in kinds)
             found[str(row["order_id"])]["shipment.corrected"] += row["corrections"]
@@ -64,14 +64,14 @@ def _stock(books: Books) -> Found:
 def _expired(books: Books) -> Found:
     """Pieces that had expired on receipt and were not scrapped are still in stock, and not reserved."""
     unfit: Counter[Place] = Counter()
-    for product, warehouse, expires_on, came, there in books.rows["came_expired"]:
+    for product, warehouse, expires_on, came, there in books.rows["received_expired"]:
         unfit[product, warehouse] += max(0, int(came))
         if there < came:
-            words = f"{came} expired on {expires_on} before they came, {there} are left"
+            words = f"{came} of {expires_on} had expired on receipt, {there} are left"
             yield Violation(Kind.OVERSOLD, f"stock of {product} in {warehouse}: {words}")
     for product, warehouse, on_hand, reserved, *_ in books.rows["stock"]:
         if unfit[product, warehouse] and reserved > on_hand - unfit[product, warehouse]:
-            words = f"{reserved} of {on_hand} are reserved, {unfit[product, warehouse]} had always expired"
+            words = f"{reserved} of {on_hand} are reserved, {unfit[product, warehouse]} were expired from the start"
             yield Violation(Kind.OVERSOLD, f"stock of {product} in {warehouse}: {words}")
 
 
@@ -97,7 +97,7 @@ def _deducted(books: Books) -> Found:
     lost = all_lost(books)
     for row in books.rows["orders"]:
         id = str(row["id"])
-        wanted: Counter[Any] = ordered[id] if row["status"] in BROUGHT or id in lost else Counter()
+        wanted: Counter[Any] = ordered[id] if row["status"] in GOODS_DELIVERED or id in lost else Counter()
         if id in books.ledger.orders and deducted[id] != wanted:
             kind = Kind.DUPLICATED if deducted[id] - wanted else Kind.LOST
             words = f"{dict(deducted[id])} deducted, {dict(wanted)} ordered"
@@ -119,12 +119,12 @@ def _parcels(books: Books) -> Found:
         id, found = str(row["id"]), set(statuses[str(row["id"])])
         if id not in books.ledger.orders:
             continue
-        if row["status"] in BROUGHT:
+        if row["status"] in GOODS_DELIVERED:
             fits = "delivered" in found <= {"delivered", "lost"}
         else:
             fits = found <= {"cancelled"} or (row["status"] == "cancelled" and found == {"lost"})
         if not fits:
-            kind = Kind.LOST if row["status"] in BROUGHT else Kind.DUPLICATED
+            kind = Kind.LOST if row["status"] in GOODS_DELIVERED else Kind.DUPLICATED
             yield Violation(kind, f"order {id} ({row['status']}): its parcels are {statuses[id]}")
 
 
@@ -132,8 +132,8 @@ def _lost(books: Books) -> Found:
     """Exactly the parcels that staff declared lost are lost."""
     found = {str(row["id"]) for row in books.rows["parcels"] if row["status"] == "lost" and _is_ours(books, row)}
     declared = {id for ids in books.ledger.lost.values() for id in ids}
-    yield from (Violation(Kind.LOST, f"parcel {id}: declared lost, and nobody knows") for id in declared - found)
-    yield from (Violation(Kind.DUPLICATED, f"parcel {id}: lost, which nobody declared") for id in found - declared)
+    yield from (Violation(Kind.LOST, f"parcel {id}: declared lost, but not stored so") for id in declared - found)
+    yield from (Violation(Kind.DUPLICATED, f"parcel {id}: lost without a declaration") for id in found - declared)
 
 
 def _held(books: Books) -> Found:

@@ -9,7 +9,7 @@ from tests.system.verdict import Found, Kind, Violation, kind_of, same
 CANCELLED = ("rejected", "withdrawn", "closed")
 AWAITED = ("approved", "received", "refunded", "closed")
 IS_BACK = ("received", "refunded")
-TELLS = {
+NOTIFIED = {
     "rejected": ["return.refused"],
     "approved": ["return.approved"],
     "closed": ["return.approved", "return.closed"],
@@ -42,14 +42,14 @@ def published(books: Books) -> dict[str, Counter[str]]:
     """By order: the notifications about its returns."""
     found: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for row in books.rows["returns"]:
-        found[str(row["order_id"])].update(TELLS.get(row["status"], []))
+        found[str(row["order_id"])].update(NOTIFIED.get(row["status"], []))
     return found
 
 
 def _ends(books: Books) -> Found:
     """Each return in the ledger is in a final status, and its received pieces are those that the warehouse booked."""
     came: defaultdict[str, Counter[str]] = defaultdict(Counter)
-    for row in books.rows["coming_back"]:
+    for row in books.rows["return_lines"]:
         came[str(row["order_id"])][str(row["product_id"])] += int(row["received"] or 0)
     for id in books.ledger.orders:
         handed = books.ledger.returns.get(id, Counter())
@@ -65,7 +65,7 @@ def _no_piece_twice(books: Books) -> Found:
     """No more is received than was approved, and no more is returned of an order than was ordered."""
     status = {row["id"]: row["status"] for row in books.rows["returns"]}
     held: Counter[Any] = Counter()
-    for row in books.rows["coming_back"]:
+    for row in books.rows["return_lines"]:
         if (row["received"] or 0) > row["quantity"]:
             yield Violation(Kind.DUPLICATED, f"return {row['id']}: {row['received']} of {row['quantity']} came")
         if status.get(row["id"]) not in CANCELLED:
@@ -81,14 +81,14 @@ def _expected(books: Books) -> Found:
     """Inventory expects exactly the returns that staff have approved."""
     waiting = {row["id"] for row in books.rows["returns"] if row["status"] in AWAITED}
     ours = {_key(row): row["quantity"] for row in books.rows["expected"]}
-    theirs = {_key(row): int(row["quantity"]) for row in books.rows["coming_back"] if row["id"] in waiting}
+    theirs = {_key(row): int(row["quantity"]) for row in books.rows["return_lines"] if row["id"] in waiting}
     yield from same("expected of a return", ours, theirs)
 
 
 def _received(books: Books) -> Found:
     """The order service's copy of received pieces equals inventory's."""
     back = {row["id"] for row in books.rows["returns"] if row["status"] in IS_BACK}
-    ours = {_key(row): int(row["received"] or 0) for row in books.rows["coming_back"] if row["id"] in back}
+    ours = {_key(row): int(row["received"] or 0) for row in books.rows["return_lines"] if row["id"] in back}
     theirs = {
         _key(row): row["restocked"] + row["scrapped"] for row in books.rows["expected"] if row["status"] == "received"
     }
@@ -103,7 +103,7 @@ def _closed(books: Books) -> Found:
         yield Violation(Kind.STUCK, f"return {id}: closed {'only by order' if id in ours else 'only by inventory'}")
     orders = {str(row["order_id"]) for row in books.rows["returns"] if row["status"] == "closed"}
     for order_id in (orders & books.ledger.orders) ^ books.ledger.closed:
-        yield Violation(Kind.OTHER, f"order {order_id}: its return never came; that is not what is known")
+        yield Violation(Kind.OTHER, f"order {order_id}: closed return, by the databases or the ledger alone")
 
 
 def _restocked(books: Books) -> Found:
@@ -120,7 +120,7 @@ def _refunded(books: Books) -> Found:
         if row["status"] != "failed" and row["return_id"]:
             asked[row["return_id"]] += row["amount"]
     value: Counter[Any] = Counter()
-    for row in books.rows["coming_back"]:
+    for row in books.rows["return_lines"]:
         value[row["id"]] += int(row["worth"] or 0)
     for row in books.rows["returns"]:
         wanted = (row["to_refund"] or 0) if row["status"] in IS_BACK else 0

@@ -9,7 +9,7 @@ import httpx
 from contracts.topics import TOPICS
 from local_stack.parts import SERVICES
 from local_stack.shop import Shop
-from tests.system.crowd import Ledger
+from tests.system.customers import Ledger
 from tests.system.log import Record, records_of
 from tests.system.world import World
 from user_service.mails.models import Purpose
@@ -41,7 +41,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     "lines": ("order", "SELECT order_id, product_id, sum(quantity) FROM order_lines GROUP BY 1, 2"),
     "prices": ("order", "SELECT order_id, product_id, min(unit_price) FROM order_lines GROUP BY 1, 2"),
     "returns": ("order", "SELECT id, order_id, status, worth, to_refund FROM returns"),
-    "coming_back": (
+    "return_lines": (
         "order",
         """SELECT r.id, r.order_id, (line ->> 'product_id')::uuid AS product_id,
             sum((line ->> 'quantity')::int) AS quantity, sum((line ->> 'received')::int) AS received,
@@ -85,10 +85,10 @@ QUERIES: dict[str, tuple[str, str]] = {
         FROM shipments, jsonb_array_elements(lines) AS line WHERE status = 'lost' GROUP BY 1, 2""",
     ),
     "holding": ("inventory", "SELECT order_id, sum(quantity) FROM reservation_lines GROUP BY 1"),
-    "came_expired": ("inventory", CAME_EXPIRED),
+    "received_expired": ("inventory", CAME_EXPIRED),
     "shipments": ("inventory", "SELECT order_id, warehouse_id, count(*) FROM shipments GROUP BY 1, 2"),
-    "told": ("notification", "SELECT order_id, kind, count(told_at) FROM notifications GROUP BY 1, 2"),
-    "letters": (
+    "notified": ("notification", "SELECT order_id, kind, count(told_at) FROM notifications GROUP BY 1, 2"),
+    "mail_deliveries": (
         "notification",
         """SELECT n.id, n.event_id, n.customer_id, n.kind, n.created_at, d.status, d.next_attempt_at > now() AS not_due
         FROM notifications n
@@ -96,18 +96,18 @@ QUERIES: dict[str, tuple[str, str]] = {
         WHERE n.told_at IS NOT NULL AND (d.id IS NOT NULL OR NOT n.facts ? 'pays_by_itself')""",
     ),
 }
-SAID = "SELECT event_id, type, published_at IS NOT NULL AS published FROM outbox"
+OUTBOX = "SELECT event_id, type, published_at IS NOT NULL AS published FROM outbox"
 PARKED = "SELECT type, error FROM parked_events"
 
 
 @dataclass(frozen=True)
 class Books:
-    """`rows` by their name in QUERIES; `emitted` (outboxes) and `parked` (retry queues) of all services together;
+    """`rows` by their name in QUERIES; `committed` (outboxes) and `parked` (retry queues) of all services together;
     `mails`: the distinct Message-IDs."""
 
     ledger: Ledger
     rows: dict[str, Rows]
-    emitted: Rows
+    committed: Rows
     parked: Rows
     charges: list[dict[str, Any]]
     refunds: list[dict[str, Any]]
@@ -121,7 +121,7 @@ async def read(world: World, ledger: Ledger) -> Books:
     """Reads the mailbox after the databases, and the topics last, so that they contain all events and mails that the
     databases have."""
     rows: dict[str, Rows] = {}
-    emitted: Rows = []
+    committed: Rows = []
     parked: Rows = []
     for service in SERVICES:
         database = await asyncpg.connect(world.shop.database_url(service.name))
@@ -129,7 +129,7 @@ async def read(world: World, ledger: Ledger) -> Books:
             for name, (owner, query) in QUERIES.items():
                 if owner == service.name:
                     rows[name] = await database.fetch(query)
-            emitted += await database.fetch(SAID)
+            committed += await database.fetch(OUTBOX)
             parked += await database.fetch(PARKED)
         finally:
             await database.close()
@@ -137,7 +137,7 @@ async def read(world: World, ledger: Ledger) -> Books:
     mails = await _mails(world.shop, world.http)
     records = await records_of(world.shop.kafka)
     dead = await records_of(world.shop.kafka, topics=[topic.dlq for topic in TOPICS])
-    return Books(ledger, rows, emitted, parked, charges, refunds, webhooks, mails, records, dead)
+    return Books(ledger, rows, committed, parked, charges, refunds, webhooks, mails, records, dead)
 
 
 async def _gateway_books(

@@ -8,8 +8,8 @@ from typing import Any
 
 from tests.system import returns
 from tests.system.books import agree, violations
-from tests.system.crowd import Checkout
-from tests.system.fickle import FickleCrowd
+from tests.system.customers import Checkout
+from tests.system.irregular import IrregularCustomers
 from tests.system.sources import Books, read
 from tests.system.verdict import Kind
 from tests.system.world import World
@@ -55,36 +55,36 @@ def _quantity(row: Sequence[Any]) -> int:
 
 
 FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
-    "an order lost": (Kind.LOST, _ledger("lost", "0199c1a0-5b00-7a10-8c00-000000000009")),
+    "a lost order": (Kind.LOST, _ledger("lost", "0199c1a0-5b00-7a10-8c00-000000000009")),
     "a key answered with two orders": (Kind.DUPLICATED, _ledger("twice", "one", "two")),
     "orders that are stuck": (Kind.STUCK, _rows("orders", lambda rows: [{**row, "status": "paid"} for row in rows])),
-    "a step that the table doesn't have": (
+    "a change of status that is not allowed": (
         Kind.OTHER,
         _rows("history", lambda rows: [*rows[:-1], (rows[-1][0], "last shipment.delivered", "pending", "delivered")]),
     ),
-    "a step left out": (Kind.OTHER, _rows("history", lambda rows: [*rows[:1], *rows[2:]])),
-    "a payment lost": (Kind.OTHER, _rows("payments", lambda rows: rows[1:])),
-    "a refund that the gateway knows nothing of": (Kind.OTHER, _rows("refunds", lambda rows: [*rows, REFUND])),
-    "money refunded that no refund says": (Kind.OTHER, _first("orders", refunded=1)),
+    "a missing change of status": (Kind.OTHER, _rows("history", lambda rows: [*rows[:1], *rows[2:]])),
+    "a missing payment": (Kind.OTHER, _rows("payments", lambda rows: rows[1:])),
+    "a refund that the gateway does not know": (Kind.OTHER, _rows("refunds", lambda rows: [*rows, REFUND])),
+    "a refunded amount without a refund": (Kind.OTHER, _first("orders", refunded=1)),
     "a second charge": (Kind.DUPLICATED, _charged_again),
-    "money of a cancelled order kept": (
+    "a cancelled order that is not refunded": (
         Kind.LOST,
         _rows("orders", lambda rows: [{**row, "refunded": 0} for row in rows if row["status"] == "cancelled"]),
     ),
-    "more refunded than staff said": (
+    "more refunded than staff requested": (
         Kind.DUPLICATED,
         _rows("orders", lambda rows: [{**row, "refunded": row["captured"]} for row in rows]),
     ),
-    "cancelled by nobody": (
+    "a cancelled order without a cancellation": (
         Kind.STUCK,
         _rows("orders", lambda rows: [{**row, "status": "cancelled"} for row in rows if row["status"] == "delivered"]),
     ),
     "stock without movements": (Kind.OVERSOLD, _rows("moved", lambda rows: sorted(rows, key=_quantity)[:-1])),
     "a movement without stock": (Kind.OVERSOLD, _rows("stock", lambda rows: sorted(rows, key=_quantity)[:-1])),
-    "stock below nothing": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:2], -1, 0, 0, 0), *rows[1:]])),
-    "expired goods that no batch has": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:4], 1, 1), *rows[1:]])),
+    "negative stock": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:2], -1, 0, 0, 0), *rows[1:]])),
+    "expired goods without a batch": (Kind.OVERSOLD, _rows("stock", lambda rows: [(*rows[0][:4], 1, 1), *rows[1:]])),
     "an outdated copy": (Kind.OTHER, _rows("levels_in_product", lambda rows: rows[1:])),
-    "stock not deducted": (Kind.LOST, _rows("deducted", lambda _: [])),
+    "dispatched stock that is not deducted": (Kind.LOST, _rows("deducted", lambda _: [])),
     "stock deducted twice": (
         Kind.DUPLICATED,
         _rows("deducted", lambda rows: [(order, product, 2 * quantity) for order, product, quantity in rows]),
@@ -104,25 +104,25 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
     "a return that inventory does not expect": (Kind.LOST, _rows("expected", lambda rows: rows[1:])),
     "a return received twice": (
         Kind.DUPLICATED,
-        _rows("coming_back", lambda rows: [{**row, "received": 2 * (row["received"] or 0)} for row in rows]),
+        _rows("return_lines", lambda rows: [{**row, "received": 2 * (row["received"] or 0)} for row in rows]),
     ),
     "more returned than was ordered": (Kind.DUPLICATED, _rows("lines", lambda rows: [(*row[:2], 0) for row in rows])),
-    "returned goods that nobody put back": (Kind.LOST, _rows("restocked", lambda _: [])),
+    "returned goods that are not put back": (Kind.LOST, _rows("restocked", lambda _: [])),
     "returned goods put back twice": (
         Kind.DUPLICATED,
         _rows("restocked", lambda rows: [(*row[:2], 2 * row[2]) for row in rows]),
     ),
-    "a parcel twice": (Kind.DUPLICATED, _rows("shipments", lambda rows: [(*rows[0][:2], 2), *rows[1:]])),
-    "a customer not told": (Kind.LOST, _rows("told", lambda rows: rows[1:])),
-    "a customer told twice": (
+    "a duplicate parcel": (Kind.DUPLICATED, _rows("shipments", lambda rows: [(*rows[0][:2], 2), *rows[1:]])),
+    "a missing notification": (Kind.LOST, _rows("notified", lambda rows: rows[1:])),
+    "a duplicate notification": (
         Kind.DUPLICATED,
-        _rows("told", lambda rows: [{**rows[0], "count": rows[0]["count"] + 1}, *rows[1:]]),
+        _rows("notified", lambda rows: [{**rows[0], "count": rows[0]["count"] + 1}, *rows[1:]]),
     ),
-    "an e-mail lost": (Kind.LOST, lambda books: replace(books, mails=frozenset(list(books.mails)[1:]))),
-    "no e-mail of a first failed payment": (
+    "a lost e-mail": (Kind.LOST, lambda books: replace(books, mails=frozenset(list(books.mails)[1:]))),
+    "no e-mail about a first failed payment": (
         Kind.LOST,
         _rows(
-            "letters",
+            "mail_deliveries",
             lambda rows: [{**row, "status": None} if row["kind"] == "payment.failed" else row for row in rows],
         ),
     ),
@@ -131,9 +131,9 @@ FAULTS: dict[str, tuple[Kind, Callable[[Books], Books]]] = {
         lambda books: replace(books, mails=books.mails | {next(iter(books.mails)).replace(".email", ".again")}),
     ),
     "an event not published": (Kind.LOST, lambda books: replace(books, records=books.records[:-1])),
-    "an event not committed": (Kind.OTHER, lambda books: replace(books, emitted=books.emitted[1:])),
+    "an event not committed": (Kind.OTHER, lambda books: replace(books, committed=books.committed[1:])),
     "events out of order": (Kind.OTHER, lambda books: replace(books, records=books.records[::-1])),
-    "a webhook owed": (Kind.STUCK, lambda books: replace(books, webhooks={"owed": 1, "abandoned": 0})),
+    "a webhook that is not delivered": (Kind.STUCK, lambda books: replace(books, webhooks={"owed": 1, "abandoned": 0})),
     "a dead letter": (Kind.OTHER, lambda books: replace(books, dead=books.records[:1])),
 }
 
@@ -152,13 +152,13 @@ def _ordered_from_both_tabs(books: Books) -> Books:
     return _answered(books, {rejected: {min(books.ledger.orders - ours)}})
 
 
-def _pressed_twice(books: Books) -> Books:
+def _repeated_request(books: Books) -> Books:
     checkout = next(each for each in books.ledger.checkouts if len(each.keys) == 2 and len(set(each.keys)) == 1)
     ours = books.ledger.answers[checkout.keys[0]]
     return _answered(books, {checkout.keys[0]: ours | {min(books.ledger.orders - ours)}})
 
 
-def _old_cart_ordered(books: Books) -> Books:
+def _outdated_cart_ordered(books: Books) -> Books:
     """The order that was placed from the changed cart has the contents of the outdated one."""
     checkout = next(each for each in books.ledger.checkouts if each.outdated)
     old, new = checkout.keys
@@ -171,7 +171,7 @@ def _old_cart_ordered(books: Books) -> Books:
 def _order(change: Callable[[Any], dict[str, Any]], which: Callable[[Books], set[str]]) -> Callable[[Books], Books]:
     """Changes one of these orders."""
 
-    def plant(books: Books) -> Books:
+    def break_books(books: Books) -> Books:
         chosen = min(which(books))
 
         def altered(row: Any) -> Any:
@@ -179,14 +179,14 @@ def _order(change: Callable[[Any], dict[str, Any]], which: Callable[[Books], set
 
         return _rows("orders", lambda rows: [altered(row) for row in rows])(books)
 
-    return plant
+    return break_books
 
 
-def _stopped(books: Books) -> set[str]:
+def _refunded_before_dispatch(books: Books) -> set[str]:
     return books.ledger.stopped
 
 
-def _sent_all_the_same(books: Books) -> Books:
+def _delivered_nevertheless(books: Books) -> Books:
     chosen = min(books.ledger.stopped)
 
     def send(row: Any) -> Any:
@@ -209,13 +209,13 @@ def _lost_and_back(books: Books) -> Books:
     return _rows("restocked", lambda rows: [*rows, (order, product, pieces)])(books)
 
 
-def _kinds_told(kind: str, count: int) -> Callable[[Books], Books]:
-    return _rows("told", lambda rows: [{**row, "count": count} if row["kind"] == kind else row for row in rows])
+def _notified_count(kind: str, count: int) -> Callable[[Books], Books]:
+    return _rows("notified", lambda rows: [{**row, "count": count} if row["kind"] == kind else row for row in rows])
 
 
 def _expired_reserved(books: Books) -> Books:
     """Reserves all pieces of a product, including those that had expired on receipt."""
-    product, warehouse, *_ = books.rows["came_expired"][0]
+    product, warehouse, *_ = books.rows["received_expired"][0]
     place = product, warehouse
     return _rows(
         "stock", lambda rows: [(*row[:3], row[2], *row[4:]) if tuple(row[:2]) == place else row for row in rows]
@@ -228,26 +228,26 @@ def _closed_refunded(books: Books) -> Books:
     return _rows("refunds", lambda rows: [*rows, again])(books)
 
 
-OF_PEOPLE: dict[str, tuple[str, Callable[[Books], Books]]] = {
+FAULTS_OF_CUSTOMERS: dict[str, tuple[str, Callable[[Books], Books]]] = {
     "a cart ordered from both tabs": ("duplicated: a cart was ordered as 2 orders", _ordered_from_both_tabs),
-    "a cart ordered by pressing twice": ("duplicated: a cart was ordered as 2 orders", _pressed_twice),
-    "a cart that was ordered and is lost": (
+    "a cart ordered by a repeated request": ("duplicated: a cart was ordered as 2 orders", _repeated_request),
+    "an ordered cart without an order": (
         "lost: a cart was ordered as 0 orders",
         lambda books: _answered(books, {key: set() for key in _tabs(books).keys}),
     ),
-    "an old cart ordered": ("placed from a cart that had changed", _old_cart_ordered),
-    "another total than was shown": (
+    "an outdated cart ordered": ("placed from a cart that had changed", _outdated_cart_ordered),
+    "a total that the customer was not shown": (
         "its customer was shown",
         _order(lambda row: {"total": row["total"] + 1}, lambda books: books.ledger.orders),
     ),
-    "refunded in full and sent": ("(cancelled): its parcels are ['delivered'", _sent_all_the_same),
+    "refunded in full and delivered": ("(cancelled): its parcels are ['delivered'", _delivered_nevertheless),
     "refunded in full and not cancelled": (
         "(delivered)",
-        _order(lambda _: {"status": "delivered"}, _stopped),
+        _order(lambda _: {"status": "delivered"}, _refunded_before_dispatch),
     ),
     "refunded in full and again when cancelled": (
         "refunded, should be",
-        _order(lambda row: {"refunded": 2 * row["refunded"]}, _stopped),
+        _order(lambda row: {"refunded": 2 * row["refunded"]}, _refunded_before_dispatch),
     ),
     "refunded in full and still reserved": ("are still reserved for it", _still_holding),
     "a lost parcel not refunded": (
@@ -258,18 +258,21 @@ OF_PEOPLE: dict[str, tuple[str, Callable[[Books], Books]]] = {
         "refunded, should be",
         _order(lambda row: {"refunded": 2 * row["refunded"]}, lambda books: set(books.ledger.lost)),
     ),
-    "a lost parcel that nobody lost": ("which nobody declared", _parcels("delivered", status="lost")),
-    "a lost parcel that arrives": ("declared lost, and nobody knows", _parcels("lost", status="delivered")),
+    "a parcel lost without a declaration": ("lost without a declaration", _parcels("delivered", status="lost")),
+    "a lost parcel that arrives": ("declared lost, but not stored so", _parcels("lost", status="delivered")),
     "goods of a lost parcel put back": ("put back of a return", _lost_and_back),
-    "a lost parcel not told": ("its customer was told", _kinds_told("shipment.lost", 0)),
-    "a corrected parcel told too often": ("its customer was told", _kinds_told("shipment.corrected", 9)),
-    "expired goods sold": (
-        "expired on",
-        _rows("came_expired", lambda rows: [(*rows[0][:4], rows[0][4] - 1), *rows[1:]]),
+    "a lost parcel without a notification": ("its customer was notified of", _notified_count("shipment.lost", 0)),
+    "too many notifications of a correction": (
+        "its customer was notified of",
+        _notified_count("shipment.corrected", 9),
     ),
-    "expired goods reserved": ("had always expired", _expired_reserved),
-    "a return that never came, refunded": ("3 refunded, should be 0", _closed_refunded),
-    "a return that never came, awaited": (
+    "expired goods sold": (
+        "had expired on receipt",
+        _rows("received_expired", lambda rows: [(*rows[0][:4], rows[0][4] - 1), *rows[1:]]),
+    ),
+    "expired goods reserved": ("expired from the start", _expired_reserved),
+    "a refund of a return that never arrived": ("3 refunded, should be 0", _closed_refunded),
+    "a return that never arrived, but is expected": (
         "closed only by order",
         _rows(
             "expected",
@@ -281,20 +284,23 @@ OF_PEOPLE: dict[str, tuple[str, Callable[[Books], Books]]] = {
 
 
 async def test_every_fault_is_named(world: World) -> None:
-    crowd = FickleCrowd(world, orders=60, customers=4, verified=True)
-    await crowd.prepare()
-    await crowd.shop()
-    await agree(world, crowd.ledger)
-    books = await read(world, crowd.ledger)
+    customers = IrregularCustomers(world, orders=60, customers=4, verified=True)
+    await customers.prepare()
+    await customers.buy()
+    await agree(world, customers.ledger)
+    books = await read(world, customers.ledger)
     assert violations(books) == []
-    returned = [row["status"] for row in books.rows["returns"] if str(row["order_id"]) in crowd.ledger.orders]
+    returned = [row["status"] for row in books.rows["returns"] if str(row["order_id"]) in customers.ledger.orders]
     assert set(returned) == {"rejected", "withdrawn", "refunded", "closed"}
     assert "returned" in {row["status"] for row in books.rows["orders"]}
-    found = {fault: {violation.kind for violation in violations(plant(books))} for fault, (_, plant) in FAULTS.items()}
+    found = {
+        fault: {violation.kind for violation in violations(break_books(books))}
+        for fault, (_, break_books) in FAULTS.items()
+    }
     assert {fault: kinds for fault, kinds in found.items() if FAULTS[fault][0] not in kinds} == {}
     of_returns = {fault: FAULTS[fault] for fault in FAULTS if "return" in fault}
-    for fault, (kind, plant) in of_returns.items():
-        assert kind in {violation.kind for violation in returns.violations(plant(books))}, fault
-    for fault, (words, plant) in OF_PEOPLE.items():
-        texts = [str(violation) for violation in violations(plant(books))]
+    for fault, (kind, break_books) in of_returns.items():
+        assert kind in {violation.kind for violation in returns.violations(break_books(books))}, fault
+    for fault, (words, break_books) in FAULTS_OF_CUSTOMERS.items():
+        texts = [str(violation) for violation in violations(break_books(books))]
         assert any(words in text for text in texts), f"{fault}: {texts[:5]}"

@@ -5,31 +5,31 @@ import asyncio
 import pytest
 
 from tests.system.books import agree
-from tests.system.crowd import Crowd
+from tests.system.customers import Customers
 from tests.system.world import World
 
 ORDERS = 200
-VICTIMS = ("user", "product", "inventory", "order", "notification", "gateway")
+TARGETS = ("user", "product", "inventory", "order", "notification", "gateway")
 
 
 @pytest.mark.parametrize(
-    "victims",
-    [VICTIMS, *(pytest.param((name,), marks=pytest.mark.long) for name in VICTIMS)],
+    "targets",
+    [TARGETS, *(pytest.param((name,), marks=pytest.mark.long) for name in TARGETS)],
     ids="+".join,
 )
-async def test_killed_processes_lose_and_duplicate_nothing(world: World, victims: tuple[str, ...]) -> None:
+async def test_killed_processes_lose_and_duplicate_nothing(world: World, targets: tuple[str, ...]) -> None:
     """The services are killed one after the other."""
-    crowd = Crowd(world, orders=ORDERS)
-    await crowd.prepare()
-    pids = {name: world.shop.pid(name) for name in victims}
+    customers = Customers(world, orders=ORDERS)
+    await customers.prepare()
+    pids = {name: world.shop.pid(name) for name in targets}
     async with asyncio.TaskGroup() as tasks:
-        shopping = tasks.create_task(crowd.shop())
-        for number, name in enumerate(victims, start=1):
-            await crowd.placed(ORDERS * number // (len(victims) + 2))
+        shopping = tasks.create_task(customers.buy())
+        for number, name in enumerate(targets, start=1):
+            await customers.wait_for_orders(ORDERS * number // (len(targets) + 2))
             await asyncio.to_thread(world.shop.kill, name)
-        assert len(crowd.ledger.answers) < ORDERS, "they were to be killed in the middle"
+        assert len(customers.ledger.answers) < ORDERS, "the services must be killed before all orders are placed"
         await shopping
-    await asyncio.gather(*(asyncio.to_thread(world.shop.wait_ready, name) for name in victims))
+    await asyncio.gather(*(asyncio.to_thread(world.shop.wait_ready, name) for name in targets))
     assert all(world.shop.pid(name) != pid for name, pid in pids.items())
-    assert len(crowd.ledger.orders) == ORDERS
-    await agree(world, crowd.ledger)
+    assert len(customers.ledger.orders) == ORDERS
+    await agree(world, customers.ledger)

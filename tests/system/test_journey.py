@@ -8,7 +8,7 @@ from contracts.events.users import SessionEnded
 from tests.system.log import records_of
 from tests.system.world import ADDRESS, Person, World, until
 
-TOLD = [
+NOTIFIED = [
     "order.placed",
     "order.awaiting_payment",
     "order.paid",
@@ -40,13 +40,13 @@ async def test_from_the_cart_to_the_refund(world: World) -> None:
     delivered = await customer.order_becomes(order_id, "delivered")
     assert (delivered["payment_status"], delivered["fulfilment_status"]) == ("paid", "delivered")
     assert await world.stock(lantern) == {"on_hand": 7, "reserved": 0, "available": 7}
-    await world.is_told(customer, TOLD)
+    await world.wait_for_notifications(customer, NOTIFIED)
 
     [payment] = (await customer.call("order", "GET", f"/orders/{order_id}/payments"))["items"]
     headers = {"Idempotency-Key": "refund"}
     await world.staff.call("order", "POST", f"/payments/{payment['id']}/refunds", json={}, headers=headers)
     await until("refunded", lambda: _is(customer, order_id, "refunded"))
-    await world.is_told(customer, [*TOLD, "payment.refunded"])
+    await world.wait_for_notifications(customer, [*NOTIFIED, "payment.refunded"])
     history = (await customer.call("order", "GET", f"/orders/{order_id}/history"))["items"]
     seen = [entry["to_status"] for entry in history]
     assert [status for n, status in enumerate(seen) if n == 0 or status != seen[n - 1]] == [
@@ -133,10 +133,10 @@ async def test_a_new_customer_confirms_the_address_and_then_chooses_a_new_passwo
         values = [bytes(record.value) for record in records]
         return values if any(record.type == SessionEnded.type for record in records) else None
 
-    emitted = await until("the new password has ended the sessions", published)
-    emitted += [log.read_bytes() for log in world.shop.layout.logs.glob("*.log")]
-    assert len(emitted) > 8
-    assert not [value for value in emitted for code in codes if code.encode() in value]
+    committed = await until("the new password has ended the sessions", published)
+    committed += [log.read_bytes() for log in world.shop.layout.logs.glob("*.log")]
+    assert len(committed) > 8
+    assert not [value for value in committed for code in codes if code.encode() in value]
 
 
 async def _code(world: World, address: str, subject: str) -> str:

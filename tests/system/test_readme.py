@@ -24,8 +24,8 @@ async def test_the_lines_of_the_readme_end_with_a_paid_order(world: World) -> No
     lines = lines.replace("username=EMAIL", f"username={customer.email}")
     lines = lines.replace("-d password=PASSWORD", f"--data-urlencode 'password={customer.form['password']}'")
     shell = await asyncio.create_subprocess_exec("bash", "-c", lines, stdout=asyncio.subprocess.PIPE)
-    emitted, _ = await shell.communicate()
+    committed, _ = await shell.communicate()
     # Two responses: the payment, and the order.
-    payment, end = json.JSONDecoder().raw_decode(emitted.decode())
-    order = json.loads(emitted.decode()[end:])
+    payment, end = json.JSONDecoder().raw_decode(committed.decode())
+    order = json.loads(committed.decode()[end:])
     assert (payment["order_id"], order["status"], order["payment_status"]) == (order["id"], "paid", "paid")

@@ -12,7 +12,7 @@ from tests.system.world import World, until
 from tools.trail import report
 from tools.trail.step import Step
 
-SAID = {
+PUBLISHED = {
     "order": [
         "order.placed", "reservation.requested", "order.awaiting_payment", "payment.pending", "payment.succeeded",
         "order.paid", "fulfilment.requested", "order.shipped", "order.delivered",
@@ -21,7 +21,7 @@ SAID = {
         "reservation.accepted", "shipment.created", "shipment.dispatched", "stock.deducted", "shipment.delivered",
     ],
 }  # fmt: skip
-TAKEN = {
+HANDLED = {
     "inventory": ["reservation.requested", "fulfilment.requested"],
     "order": ["reservation.accepted", "shipment.created", "shipment.dispatched", "shipment.delivered"],
     "notification": [
@@ -36,7 +36,7 @@ def _each_once(found: dict[str, list[str]]) -> Counter[tuple[str, str]]:
 
 
 def _events(trail: report.Trail, verb: str) -> Counter[tuple[str, str]]:
-    """How often each service did this with each event."""
+    """How often the trail has this verb for each service and event."""
     words = [(step.service, step.what.split()) for step in trail.steps]
     return Counter((service, what[1]) for service, what in words if what[0] == verb)
 
@@ -55,7 +55,7 @@ async def _delivered(world: World) -> int:
     await customer.order_becomes(order["id"], "paid")
     await world.deliver(order["id"])
     await customer.order_becomes(order["id"], "delivered")
-    await world.is_told(customer, TAKEN["notification"])
+    await world.wait_for_notifications(customer, HANDLED["notification"])
     return int(order["number"])
 
 
@@ -69,9 +69,9 @@ async def test_a_delivered_order_leaves_each_step_once(world: World) -> None:
 
     trail = await until("the last event on Kafka", complete)
     assert trail.missing == []
-    assert _events(trail, "says") == _each_once(SAID)
-    assert _events(trail, "published") == _each_once(SAID)
-    assert _events(trail, "took") == _each_once(TAKEN)
+    assert _events(trail, "says") == _each_once(PUBLISHED)
+    assert _events(trail, "published") == _each_once(PUBLISHED)
+    assert _events(trail, "took") == _each_once(HANDLED)
     times = [step.at for step in trail.steps]
     assert times == sorted(times)
     for before, after in pairwise(STATUSES):
@@ -104,14 +104,16 @@ async def test_returns_are_reported_too(world: World) -> None:
     customer, product = await world.customer(), await world.product(stock=3)
     order_id = await customer.bought(product, 2)
     return_id = await customer.returns(order_id, product, 2)
-    await world.take_back(return_id, (await world.shipments(order_id))[0]["warehouse_id"], product, restock=1, scrap=1)
+    await world.receive_return(
+        return_id, (await world.shipments(order_id))[0]["warehouse_id"], product, restock=1, scrap=1
+    )
     order = await customer.order_becomes(order_id, "returned")
 
     async def complete() -> report.Trail | None:
         trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
         return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
 
-    trail = await until("the refund is told", complete)
+    trail = await until("the customer is notified of the refund", complete)
     assert trail.missing == []
     assert "2 pieces" in _step(trail, "inventory", "expected: ").what
     assert "1 piece into stock, 1 as scrap" in _step(trail, "inventory", "received in").what
@@ -135,7 +137,7 @@ async def test_a_lost_parcel_is_reported_with_its_consequences(world: World) -> 
         trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
         return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
 
-    trail = await until("the refund is told", complete)
+    trail = await until("the customer is notified of the refund", complete)
     assert trail.missing == []
     _step(trail, "inventory", "dispatched with Royal Mail WRONG")
     _step(trail, "inventory", "corrected: it went with Royal Mail RIGHT")

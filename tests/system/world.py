@@ -84,7 +84,7 @@ class Person:
                     raise
                 await asyncio.sleep(0.1)
                 continue
-            if self._world.bears(answer) and time.monotonic() < deadline:
+            if self._world.is_retried(answer) and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
                 continue
             if answer.status_code == 401 and self._token and path not in (SIGN_IN, ME):
@@ -156,7 +156,7 @@ class World:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    def bears(self, answer: httpx.Response) -> bool:
+    def is_retried(self, answer: httpx.Response) -> bool:
         """Whether a client retries after this response."""
         return "Retry-After" in answer.headers
 
@@ -225,16 +225,16 @@ class World:
     async def deliver(self, order_id: str) -> None:
         """Dispatches and delivers every parcel of the order."""
         for shipment in await self.shipments_of(order_id):
-            await self.send_and_bring(shipment)
+            await self.dispatch_and_deliver(shipment)
 
-    async def send_and_bring(self, shipment: dict[str, Any]) -> None:
+    async def dispatch_and_deliver(self, shipment: dict[str, Any]) -> None:
         """Uses the same carrier and number in each request, so that a repeated dispatch is the same one."""
         path = f"/shipments/{shipment['id']}"
         sent = {"carrier": "Royal Mail", "tracking_number": shipment["id"][-8:]}
         await self.staff.call("inventory", "POST", f"{path}/dispatch", json=sent)
         await self.staff.call("inventory", "POST", f"{path}/deliver")
 
-    async def take_back(self, return_id: str, warehouse_id: str, product_id: str, **came: int) -> None:
+    async def receive_return(self, return_id: str, warehouse_id: str, product_id: str, **came: int) -> None:
         """Receives pieces (`came`: to `restock` and to `scrap`) as soon as inventory expects the return."""
 
         async def expected() -> bool:
@@ -244,21 +244,21 @@ class World:
         body = {"warehouse_id": warehouse_id, "lines": [{"product_id": product_id, **came}]}
         await self.staff.call("inventory", "POST", f"/returns/{return_id}/receive", json=body)
 
-    async def kinds_told(self, person: Person) -> list[str]:
+    async def notified_kinds(self, person: Person) -> list[str]:
         """The kinds of the notifications of the customer, in order."""
         found = await person.call("notification", "GET", "/notifications", params={"limit": 100})
         return [item["kind"] for item in reversed(found["items"])]
 
-    async def is_told(self, person: Person, kinds: list[str]) -> None:
+    async def wait_for_notifications(self, person: Person, kinds: list[str]) -> None:
         """Waits for exactly these notifications, each once, in any order."""
 
         async def holds() -> Any:
-            return sorted(await self.kinds_told(person)) == sorted(kinds) or None
+            return sorted(await self.notified_kinds(person)) == sorted(kinds) or None
 
         try:
-            await until("told", holds)
+            await until("the customer is notified", holds)
         except AssertionError:
-            assert sorted(await self.kinds_told(person)) == sorted(kinds)
+            assert sorted(await self.notified_kinds(person)) == sorted(kinds)
             raise
 
     async def _first_admin(self) -> Person:

@@ -1,8 +1,8 @@
-"""What the last release before revision 0100 left in its databases.
+"""Databases of the last release before revision 0100.
 
-`dumps/`: by `pg_dump --inserts --no-owner --no-privileges`, of a shop with orders in all states. Two events of each
-consumer had failed: one is given up, one is to be tried again. Then its broker, gateway and mail server were stopped,
-while customers and staff went on.
+`dumps/` was made by `pg_dump --inserts --no-owner --no-privileges` from a shop with orders in all statuses. Each
+consumer has a dead letter and an event that waits for a retry. The broker, gateway and mail server were stopped before,
+so that there are pending events, payments and mails.
 """
 
 import gzip
@@ -24,10 +24,10 @@ from tests.harness.databases import new_database
 
 HERE = Path(__file__).parent / "dumps"
 MADE_AT = datetime(2026, 11, 28, 19, 58, tzinfo=UTC)
-"""A little later, so that all that was to be tried again is due."""
+"""A little later than the dumps, so that all retries are due."""
 
 Rows = dict[str, list[dict[str, Any]]]
-"""By table, in the order of their text."""
+"""Rows by table, sorted by their text."""
 
 _OF_PSQL = ("\\restrict", "\\unrestrict")
 _TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL(%s)"
@@ -39,7 +39,7 @@ WHERE c.relkind = 'r' AND c.relnamespace = 'public'::regnamespace GROUP BY c.rel
 
 
 def restored(service: str) -> str:
-    """The URL of a database with the dump of `service`, as if it had just been made."""
+    """The URL of a database with the dump of `service`, with all times shifted to the present."""
     url = new_database()
     restore(service, url)
     with administration(url) as cursor:
@@ -49,14 +49,14 @@ def restored(service: str) -> str:
 
 def restore(service: str, url: str) -> None:
     """Puts the dump of `service` into an empty database."""
-    _carry_out(gzip.decompress((HERE / f"{service}.sql.gz").read_bytes()).decode(), url)
+    _execute(gzip.decompress((HERE / f"{service}.sql.gz").read_bytes()).decode(), url)
 
 
 def copy_of_schema(url: str) -> str:
-    """The URL of another database with this one's schema: PostgreSQL words some constraints in another way after it
-    has read them from a dump."""
+    """The URL of a new database with the same schema. Databases are compared by such copies, since PostgreSQL rewrites
+    some constraints when it restores them from a dump."""
     copy = new_database()
-    _carry_out(_schema(url), copy)
+    _execute(_schema(url), copy)
     return copy
 
 
@@ -72,7 +72,7 @@ def rows(url: str) -> Rows:
 
 
 MOVED = {"user_standings": "account_status", "customers": "account_status"}
-"""Tables whose rows are in another one now."""
+"""Tables whose rows were moved to another one."""
 OF_CUSTOMER = (
     *("orders", "payments", "returns", "carts", "cart_items", "shipments"),
     *("recipients", "preferences", "notifications", "deliveries"),
@@ -84,13 +84,13 @@ RENAMED = {
     ("orders", "standing_still"): "stuck_reason",
     ("returns", "refusal"): "rejection_reason",
 }
-"""Columns that have another name now."""
+"""Renamed columns."""
 FORMER = {("returns", "status", "rejected"): "refused"}
-"""Values that had another name before."""
+"""Renamed values: their former names."""
 
 
 def lost(before: Rows, after: Rows) -> list[str]:
-    """Rows that are no longer there, or have another value in a column that they had."""
+    """Rows that are missing or have a changed value after the upgrade."""
     found = []
     for table, then in before.items():
         columns = then[0].keys() if then else ()
@@ -110,7 +110,7 @@ def _text(row: Mapping[str, Any]) -> str:
 
 
 def schema(url: str) -> set[frozenset[str]]:
-    """Each statement that makes the schema, as its lines: the order of a table's columns doesn't count."""
+    """The statements that create the schema, each as a set of lines, so that the order of columns does not matter."""
     statements = "\n".join(line for line in _schema(url).splitlines() if not line.startswith(("--", "\\"))).split(";\n")
     return {frozenset(line.strip().rstrip(",") for line in each.splitlines() if line.strip()) for each in statements}
 
@@ -121,7 +121,7 @@ def _schema(url: str) -> str:
     return done.stdout
 
 
-def _carry_out(dump: str, url: str) -> None:
+def _execute(dump: str, url: str) -> None:
     statements = "\n".join(line for line in dump.split("\n") if not line.startswith(_OF_PSQL))
     with administration(url) as cursor:
         cursor.execute(statements)

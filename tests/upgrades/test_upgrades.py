@@ -1,4 +1,4 @@
-"""A database at the last revision before 0100 gets the schema of a new one, and work in flight goes on."""
+"""An upgraded database has the schema of a new one, and pending events, mails and payments are completed."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ def test_a_database_of_an_older_release_is_not_changed(service: str) -> None:
 
 
 def test_existing_products_start_with_their_current_price() -> None:
-    """With the latest time at which the price can have begun."""
+    """The price is valid from the last change of the product, since it began at that time or earlier."""
     url = restored("product_service")
     migrations.upgrade("product_service", url)
     with administration(url) as cursor:
@@ -80,7 +80,7 @@ def test_existing_products_start_with_their_current_price() -> None:
 
 @asynccontextmanager
 async def upgraded(name: str, url: str | None = None, **settings: Any) -> AsyncIterator[Served]:
-    """The service on a migrated database of the release before; `url`: one that was restored already."""
+    """The service on an upgraded database of the earlier release. `url`: a database that is already restored."""
     service = f"{name}_service"
     url = url or restored(service)
     await to_thread(migrations.upgrade, service, url)
@@ -117,14 +117,14 @@ async def test_pending_events_are_published_and_failed_ones_are_retried(name: st
     url = restored(f"{name}_service")
     with administration(url) as cursor:
         cursor.execute("SELECT count(*) FROM outbox WHERE published_at IS NULL")
-        assert cursor.fetchone() != (0,) or name == "notification", "events were in flight"
+        assert cursor.fetchone() != (0,) or name == "notification", "the dump must have unpublished events"
         cursor.execute("SELECT count(*) FROM parked_events WHERE status = 'waiting'")
         assert cursor.fetchone() == (0 if name == "user" else 1,)
     async with upgraded(name, url, **settings, **broker) as served:
         await until(served, "SELECT count(*) = 0 FROM outbox WHERE published_at IS NULL")
         await until(served, "SELECT count(*) = 0 FROM parked_events WHERE status = 'waiting'")
         await until(served, taken_up)
-        assert await sql(served, "SELECT count(*) FROM parked_events") == (0 if name == "user" else 1), "the dead one"
+        assert await sql(served, "SELECT count(*) FROM parked_events") == (0 if name == "user" else 1), "a dead letter"
         assert (await served.operations.get("/health/ready")).json()["checks"]["database"] == "ok"
 
 
@@ -143,7 +143,7 @@ async def test_pending_mails_are_sent() -> None:
 
 
 async def test_payments_and_refunds_in_flight_are_settled(gateway: GatewayProcess) -> None:
-    """The gateway has charged this payment, and the answer was lost; it knows nothing of the refund's charge."""
+    """The gateway has made this charge, but its response was lost. It does not know the charge of the refund."""
     reached = {"gateway_url": gateway.process.url, "gateway_api_key": API_KEY, "gateway_webhook_secret": SECRET}
     async with upgraded("order", **reached) as served:
         shop = Shop(served, gateway)

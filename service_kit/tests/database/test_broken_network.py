@@ -1,4 +1,4 @@
-"""Database sessions over a network that resets, delays and falls silent."""
+"""Database sessions while the network resets connections, delays packets or drops them."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from service_kit.database.statements import Statement
 from service_kit.tests.database.test_sessions import Load
 from tests.harness.proxy import Proxy
 
-STANDING = """
+OPEN_TRANSACTIONS = """
 SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'
 """
 
@@ -59,7 +59,7 @@ async def test_resets_and_delays_only_cause_errors_that_mean_the_database_is_una
 async def test_statements_of_a_silent_server_time_out_and_succeed_when_it_responds_again(
     url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On all connections at once, those that lie in the pools too."""
+    """All connections are affected at once, including those that are idle in the pools."""
     monkeypatch.setattr(sessions, "COMMAND_SECONDS", 1.0)
     database = Database(url, session_pool_size=3, asyncpg_pool_size=3)
     uses = [(db, number) for db in (database.session, database.transaction, database.connection) for number in range(3)]
@@ -83,7 +83,7 @@ async def test_statements_of_a_silent_server_time_out_and_succeed_when_it_respon
 async def test_one_silent_connection_invalidates_the_idle_ones(
     url: str, proxy: Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They are not found out one by one, each at the price of a time-out."""
+    """After the first time-out the pool discards its idle connections, so that there is one time-out and not many."""
     monkeypatch.setattr(sessions, "COMMAND_SECONDS", 3.0)
     database = Database(url, session_pool_size=4, asyncpg_pool_size=4)
 
@@ -160,5 +160,5 @@ async def test_a_process_frozen_in_a_transaction_does_not_block_others(
 
 async def _open_transactions(database: Database) -> int:
     async with database.connection() as connection:
-        found: int = await connection.fetchval(STANDING)
+        found: int = await connection.fetchval(OPEN_TRANSACTIONS)
         return found

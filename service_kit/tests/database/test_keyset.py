@@ -1,4 +1,4 @@
-"""What a cursor may hold: it comes from outside, whatever we wrote into it."""
+"""Cursors come from callers and are validated, although the service wrote them."""
 
 import base64
 import json

@@ -1,4 +1,4 @@
-"""The asyncpg pool: its slots are never lost, whatever becomes of who has one or waits for one."""
+"""The asyncpg pool loses no slot when connections break, waits are cancelled or the server is unreachable."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ class Connection:
 
 
 class Server:
-    """Makes connections; while `away`, none."""
+    """Makes connections, except while `away`."""
 
     def __init__(self) -> None:
         self.made: list[Connection] = []

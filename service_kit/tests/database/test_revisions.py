@@ -1,4 +1,4 @@
-"""The lineages of migrations: what `/health/ready` takes for the newest revision is what Alembic takes for it."""
+"""`/health/ready` and Alembic agree on the newest revision of each lineage of migrations."""
 
 import subprocess
 import sys
@@ -42,7 +42,7 @@ def test_a_service_starts_without_importing_alembic(service: str) -> None:
     ("database", "least_code", "code", "is_fit"),
     [
         ("0005", None, "0005", True),
-        ("0006", None, "0005", True),  # the next release's migration, while this one still serves
+        ("0006", None, "0005", True),  # the next release has migrated while this one still runs
         ("0004", None, "0005", False),
         (None, None, "0005", False),
         ("0006", "0005", "0005", True),
@@ -66,7 +66,7 @@ async def _database_check(served: Served) -> str:
 @pytest.mark.parametrize("name", SERVICES)
 @pytest.mark.parametrize("place", [0, 1], ids=["kit", "own"])
 async def test_a_newer_database_is_served_until_it_names_newer_code(name: str, place: int) -> None:
-    """Of either lineage."""
+    """This applies to the lineage of the kit and to that of the service."""
     service, newer = f"{name}_service", "9999"
     lineage = lineages(service)[place]
     table, now = lineage.version_table, lineage.head
@@ -74,7 +74,7 @@ async def test_a_newer_database_is_served_until_it_names_newer_code(name: str, p
         assert await _database_check(served) == "ok"
         await connection.execute(f"UPDATE {table} SET version_num = $1", newer)
         assert await _database_check(served) == "ok"
-        migrations.upgrade(service, served.database_url)  # a process of before that starts again
+        migrations.upgrade(service, served.database_url)  # as when a process of the older release restarts
         await connection.execute(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS least_code varchar(32)")
         for least, words in ((now, "ok"), (newer, f"{lineage.package}: the database needs code of revision {newer}")):
             await connection.execute(f"UPDATE {table} SET least_code = $1", least)

@@ -33,7 +33,7 @@ def postgres(server_directory: Path) -> Iterator[EmbeddedPostgres]:
 
 
 class Load:
-    """Uses session, transaction and connection without a pause, and counts what came of it."""
+    """Uses sessions, transactions and connections continuously, and counts successes and unexpected errors."""
 
     def __init__(self, database: Database) -> None:
         self.done: Counter[str] = Counter()
@@ -56,7 +56,7 @@ class Load:
         self._stopping = True
 
     async def progress(self) -> None:
-        """Returns when each of them has been used some more."""
+        """Waits until each kind has succeeded 20 more times."""
         before = Counter(self.done)
         while any(self.done[name] < before[name] + 20 for name in ("session", "transaction", "connection")):
             await asyncio.sleep(0.01)
@@ -129,7 +129,7 @@ async def test_a_signal_is_sent_after_the_commit_and_not_after_a_rollback(postgr
 
     def listener(items: Sequence[object]) -> None:
         seen.extend(items)
-        raise ValueError("a listener that fails takes nothing back")
+        raise ValueError("a failing listener must not affect the transaction")
 
     database.signals.listen("things", listener)
     database.signals.listen("things", found.extend)
@@ -138,7 +138,7 @@ async def test_a_signal_is_sent_after_the_commit_and_not_after_a_rollback(postgr
         async with db() as session:
             await Statement("SELECT 1").fetch(session)
             signal(session, "things", number, "more")
-            assert found == [], "before the commit nobody may look"
+            assert found == [], "no signal before the commit"
         assert found == seen == [number, "more"]
         found.clear()
         seen.clear()

@@ -1,4 +1,4 @@
-"""Statements with named parameters and row sets, as asyncpg and SQLAlchemy's sessions carry them out."""
+"""Statements with named parameters and row sets work with asyncpg and with SQLAlchemy's sessions."""
 
 from collections.abc import AsyncIterator
 from datetime import datetime
@@ -56,7 +56,7 @@ async def database(empty_database: str) -> AsyncIterator[Database]:
     await database.close()
 
 
-async def test_a_row_set_is_inserted_into_its_columns_whatever_their_order(database: Database) -> None:
+async def test_a_row_set_is_inserted_by_column_name_and_not_by_position(database: Database) -> None:
     things = [
         Thing(id=uuid7(), name="a", size=2**40, facts={"ids": [uuid7()], "text": "ä"}),
         Thing(id=uuid7(), name="b", size=2),

@@ -1,4 +1,4 @@
-"""PostgreSQL behind TLS: the embedded server has none, so this ends it and passes on what is inside."""
+"""A proxy that terminates TLS in front of PostgreSQL, since the embedded server has no TLS."""
 
 import asyncio
 import ssl
@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 _SSL_REQUEST = bytes.fromhex("00000008 04d2162f")
-"""What a client of PostgreSQL sends first where it wants TLS; the server answers `S` or `N`."""
+"""A client of PostgreSQL that wants TLS sends this first; the server answers `S` or `N`."""
 
 
 class TlsProxy:
-    """Counts who came in plain text (and was turned away) and whose handshake was completed."""
+    """Rejects connections in plain text. It counts those, and the completed TLS handshakes."""
 
     def __init__(self, target: int, certificate: tuple[Path, Path]) -> None:
         self.plain = self.encrypted = 0
@@ -27,7 +27,7 @@ class TlsProxy:
         try:
             await self._serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError):
-            pass  # the client didn't like our certificate, or went
+            pass  # the client rejected the certificate, or disconnected
         finally:
             await _close(writer)
             self._serving.discard(task)
@@ -41,12 +41,12 @@ class TlsProxy:
         self.encrypted += 1
         from_server, to_server = await asyncio.open_connection("127.0.0.1", self._target)
         try:
-            await asyncio.gather(_pass_on(reader, to_server), _pass_on(from_server, writer))
+            await asyncio.gather(_forward(reader, to_server), _forward(from_server, writer))
         finally:
             await _close(to_server)
 
     async def end(self) -> None:
-        """No connection outlives the test: its loop could not close it any more."""
+        """Closes all connections, since the test's event loop could not close them later."""
         serving = list(self._serving)
         for task in serving:
             task.cancel()
@@ -60,7 +60,7 @@ async def _close(writer: asyncio.StreamWriter) -> None:
             await writer.wait_closed()
 
 
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _forward(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     try:
         while data := await source.read(65_536):
             target.write(data)

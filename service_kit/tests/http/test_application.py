@@ -1,4 +1,4 @@
-"""What `create_app` promises to every service, seen through HTTP on one made for this purpose."""
+"""The behaviour that `create_app` gives to every service, tested by HTTP on a small service of its own."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ from tests.harness.tokens import ISSUER
 ADD = Statement("INSERT INTO notes (body) VALUES (:body)")
 JSON = {"Content-Type": "application/json"}
 COUNT = "SELECT count(*) FROM notes"
-# Rejected at the commit and not before: what an answer must not overtake.
+# The deferred constraint fails at the commit, so a response that is sent before the commit would be wrong.
 TABLES = """
 CREATE TABLE alembic_version (version_num text);
 CREATE TABLE verification_keys (id smallint PRIMARY KEY, jwks jsonb NOT NULL, fetched_at timestamptz NOT NULL);
@@ -139,7 +139,7 @@ async def service(empty_database: str) -> AsyncIterator[Served]:
 
 
 @pytest.mark.parametrize("db", ["session", "hot"])
-async def test_a_failed_commit_never_responds_with_created(service: Served, db: str) -> None:
+async def test_a_request_whose_commit_fails_gets_no_201(service: Served, db: str) -> None:
     rejected = await service.anonymous.post(f"/notes/{db}", json={"body": "refused"})
     assert (rejected.status_code, rejected.json()["type"]) == (500, "/problems/internal-error")
     accepted = await service.anonymous.post(f"/notes/{db}", json={"body": "accepted"})

@@ -1,4 +1,4 @@
-"""Addresses, codes and texts of requests: what is rejected, and in which words."""
+"""Validation of addresses, codes and texts in requests, and its messages."""
 
 from typing import Annotated, Any
 

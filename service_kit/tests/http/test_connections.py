@@ -1,4 +1,4 @@
-"""What clients do that send slowly, nothing, or too much: they are told, and take no place from others."""
+"""Slow, silent and greedy clients get an error or are disconnected, and use no capacity that others need."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ class Settings(ServiceSettings, service="note"):
 
 
 class Gate:
-    """Requests wait here until it opens."""
+    """Requests wait until the test opens it."""
 
     def __init__(self) -> None:
         self.open = asyncio.Event()
@@ -108,7 +108,7 @@ async def served(app: FastAPI, port: int, **limits: float) -> AsyncIterator[None
 
 
 class Socket:
-    """A client that writes what it likes."""
+    """A client that sends arbitrary bytes."""
 
     opened: ClassVar[list["Socket"]] = []
 
@@ -127,7 +127,7 @@ class Socket:
             await asyncio.sleep(pause)
 
     async def answer(self, within: float = 20) -> bytes:
-        """All until the server closes."""
+        """Everything that the server sends before it closes the connection."""
         async with asyncio.timeout(within):
             try:
                 return await self._reader.read()
@@ -167,7 +167,7 @@ async def test_a_body_that_comes_too_slowly_is_rejected(free_port: int) -> None:
         assert b"vary: Origin" in answer
 
 
-async def test_a_body_that_keeps_the_least_rate_is_accepted(free_port: int) -> None:
+async def test_a_body_at_the_minimum_rate_is_accepted(free_port: int) -> None:
     async with served(make(), free_port, request_body_seconds=0.5, request_body_bytes_per_second=100):
         socket = await Socket.to(free_port)
         head = SLOW.replace(b"Host", b"Connection: close\r\nHost")
@@ -185,7 +185,7 @@ async def test_a_slow_pipelined_request_does_not_interrupt_the_response_before(f
     async with served(app, free_port, request_header_seconds=0.5):
         socket = await Socket.to(free_port)
         await socket.send(b"GET /notes/work HTTP/1.1\r\nHost: x\r\n\r\n", b"GET /notes/work HT")
-        await asyncio.sleep(2.5)  # longer than two looks at the clock
+        await asyncio.sleep(2.5)  # longer than two of the server's checks for time-outs
         app.state.gate.open.set()
         answer = await socket.answer()
         assert answer.startswith(b"HTTP/1.1 200")
@@ -226,7 +226,7 @@ async def test_waiting_requests_take_no_capacity(free_port: int) -> None:
         waiters = [asyncio.create_task(get(free_port, "/notes/wait")) for _ in range(6)]  # more than PLACES
         await _until(lambda: gate.waiting == 6)
         assert app.state.runtime.capacity.taken == 0
-        assert (await get(free_port, "/notes/wait")).json() is False  # no waiters' place is free: answered at once
+        assert (await get(free_port, "/notes/wait")).json() is False  # all places to wait are taken, so it may not
         workers = [asyncio.create_task(get(free_port, "/notes/work")) for _ in range(PLACES)]
         await _until(lambda: app.state.runtime.capacity.taken == PLACES)
         rejected = await get(free_port, "/notes/work", headers={"Origin": ORIGIN})
@@ -241,10 +241,10 @@ async def test_waiting_requests_take_no_capacity(free_port: int) -> None:
 async def test_idle_connections_make_room_for_new_ones(free_port: int) -> None:
     async with served(make(), free_port, max_connections=20):
         for _ in range(60):
-            await Socket.to(free_port)  # and sends nothing
+            await Socket.to(free_port)  # it sends nothing
         slow = [await Socket.to(free_port) for _ in range(60)]
         for socket in slow:
-            with suppress(ConnectionError):  # one of those that had to go already
+            with suppress(ConnectionError):  # the server may have closed it already
                 await socket.send(SLOW, b"x")
         assert (await get(free_port, "/health/live")).status_code == 200
 

@@ -1,4 +1,4 @@
-"""A hot route differs from an ordinary one in nothing that a caller sees."""
+"""For callers, a hot route behaves like an ordinary route."""
 
 import json
 from collections.abc import AsyncIterator
@@ -98,7 +98,7 @@ async def client(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def same(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
-    """The answer of both, which must be one but for the path that a problem names."""
+    """Sends the request to both routes, and requires the same response except for the path in it."""
     hot, plain = [await client.request(method, prefix + path, **request) for prefix in ("/hot", "/plain")]
     assert hot.status_code == plain.status_code
     assert hot.text.replace("/hot", "/plain") == plain.text

@@ -1,4 +1,4 @@
-"""The port for those who run a service: what stands there stands nowhere else, and holds nobody up."""
+"""Metrics and detailed health are served on the operations port alone, and do not delay requests."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ HEALTH = ("/health/live", "/health/ready")
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_metrics_and_health_checks_of_operators_are_only_on_their_port(service: str) -> None:
+async def test_metrics_and_consumer_health_are_only_on_the_operations_port(service: str) -> None:
     async with serve(f"{service}_service", **NEEDED.get(service, {})) as served:
         for path in (*OPERATIONS, *HEALTH):
             assert (await served.operations.get(path)).status_code == 200, path
@@ -69,7 +69,7 @@ async def test_a_process_does_not_start_if_its_operations_port_is_in_use(free_po
 
 
 def many() -> CollectorRegistry:
-    """As many series as a busy service has."""
+    """A registry with as many series as a busy service has."""
     registry = CollectorRegistry()
     seconds = Histogram("seconds", "Of a request", ["route"], registry=registry)
     requests = Counter("requests", "Answers", ["route", "status"], registry=registry)
@@ -87,7 +87,7 @@ async def test_metrics_written_in_pieces_are_the_same() -> None:
 
 
 async def test_writing_metrics_blocks_no_requests() -> None:
-    """By the processor's time, so that a busy machine doesn't count."""
+    """It is measured in CPU time, so that other processes do not affect the result."""
     registry = many()
     held, at_once = [], []
     for _ in range(5):
@@ -99,7 +99,7 @@ async def test_writing_metrics_blocks_no_requests() -> None:
 
 
 async def _longest_turn(registry: CollectorRegistry) -> float:
-    """Seconds between two turns of another task while the metrics are written."""
+    """The longest time, in CPU seconds, for which another task does not run while the metrics are written."""
     turns = [time.thread_time()]
     writing = asyncio.create_task(exposition.text(registry))
     while not writing.done():

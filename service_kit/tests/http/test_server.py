@@ -1,4 +1,4 @@
-"""How answers leave a process."""
+"""How the server gathers the parts of a response before it writes them to the connection."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ LARGE = b"x" * (3 * GATHERED)
 
 
 class Wire(asyncio.Transport):
-    """What was written, piece by piece, and whether the connection is closed."""
+    """A transport that records what is written to it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ async def test_head_and_body_are_sent_together() -> None:
     assert wire.pieces == [b"head body", b"the next"]
 
 
-async def test_written_data_is_sent_before_the_end() -> None:
+async def test_written_data_is_sent_before_the_connection_is_closed() -> None:
     wire = Wire()
     gathering = _Gathering(wire)
     gathering.write(b"goodbye")
@@ -88,7 +88,7 @@ async def port(free_port: int) -> AsyncIterator[int]:
 
 
 async def test_a_slow_reader_gets_the_whole_response(port: int) -> None:
-    """More than the socket takes at once: who writes waits, as without gathering."""
+    """The response is larger than the socket's buffer, so the application must wait, as it does without gathering."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1024)
     writer.write(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     received = bytearray()

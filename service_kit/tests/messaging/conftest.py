@@ -1,4 +1,4 @@
-"""Fixtures: a shop on real servers, with databases and topics of the test's own."""
+"""A fixture with two services on real servers, with databases and topics for one test."""
 
 import secrets
 from collections.abc import AsyncIterator

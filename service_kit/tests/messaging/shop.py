@@ -1,4 +1,4 @@
-"""Two services in miniature over real servers: orders speak, notifications listen and write down what they heard."""
+"""Two small services on real servers: orders publish events, and notifications consume and record them."""
 
 import asyncio
 import time
@@ -34,11 +34,11 @@ _EFFECTS = "CREATE TABLE effects (n bigserial PRIMARY KEY, event_id uuid, key uu
 
 
 class OrderSettings(ServiceSettings, service="order"):
-    """The side that speaks."""
+    """The settings of the publishing service."""
 
 
 class NotificationSettings(ServiceSettings, service="notification"):
-    """The side that listens."""
+    """The settings of the consuming service."""
 
 
 def settings(
@@ -91,7 +91,7 @@ def erased(user_id: UUID, version: int) -> users.UserErased:
 
 
 def module(*handlers: Callable[..., Awaitable[None]]) -> ModuleType:
-    """As if a service's consumers.py held these functions."""
+    """A module with these functions, like a service's consumers.py."""
     made = ModuleType("consumers_of_a_test")
     for handler in handlers:
         handler.__module__ = made.__name__
@@ -99,14 +99,14 @@ def module(*handlers: Callable[..., Awaitable[None]]) -> ModuleType:
     return made
 
 
-async def write_down(tx: Transaction, event: Event, envelope: Envelope) -> None:
+async def record_effect(tx: Transaction, event: Event, envelope: Envelope) -> None:
     await tx.execute(
         "INSERT INTO effects (event_id, key, version) VALUES ($1, $2, $3)", envelope.id, UUID(event.key), event.version
     )
 
 
 class Shop:
-    """A test's two services, each on its database, and its own topics."""
+    """The two services, each with a database, on topics of their own."""
 
     def __init__(self, kafka: str, prefix: str, order_url: str, notification_url: str) -> None:
         self.kafka, self.prefix = kafka, prefix
@@ -119,17 +119,19 @@ class Shop:
     def database(self, url: str) -> Database:
         return Database(url, session_pool_size=2, asyncpg_pool_size=4)
 
-    def another(self, url: str) -> Database:
-        """As another process of the same service has it."""
+    def another_pool(self, url: str) -> Database:
+        """A second pool, like that of another process of the service."""
         made = self.database(url)
         self._databases.append(made)
         return made
 
-    async def speak(self, database: Database | None = None, tuning: Tuning = QUICK, role: str = "all") -> Messaging:
+    async def start_publisher(
+        self, database: Database | None = None, tuning: Tuning = QUICK, role: str = "all"
+    ) -> Messaging:
         chosen = settings(OrderSettings, self.order_url, self.kafka, self.prefix, role)
         return await self._start(Messaging(chosen, database or self.orders, (), tuning))
 
-    async def listen(
+    async def start_consumer(
         self,
         *handlers: Callable[..., Awaitable[None]],
         database: Database | None = None,
@@ -145,7 +147,7 @@ class Shop:
         return messaging
 
     async def publish(self, events: Sequence[Event], ids: Sequence[UUID] | None = None) -> list[UUID]:
-        """Straight to the broker, as a producer whose outbox we don't look at."""
+        """Sends directly to the broker, without an outbox."""
         chosen = list(ids or [uuid7() for _ in events])
         async with AIOKafkaProducer(bootstrap_servers=self.kafka) as producer:
             for id, event in zip(chosen, events, strict=True):
@@ -161,7 +163,7 @@ class Shop:
         await producer.send_and_wait(self.prefix + topic, value, key=key.encode(), headers=headers)
 
     async def records(self, topic: str, count: int, seconds: float = 20) -> list[Any]:
-        """The topic's first `count` records, each partition's in order."""
+        """The topic's first `count` records; those of one partition are in order."""
         consumer = AIOKafkaConsumer(
             self.prefix + topic, bootstrap_servers=self.kafka, auto_offset_reset="earliest", enable_auto_commit=False
         )
@@ -177,7 +179,7 @@ class Shop:
         return found
 
     async def effects(self, count: int, seconds: float = 20) -> list[tuple[UUID, int]]:
-        """(key, version) of what was written down, in order, once there are `count`."""
+        """(key, version) of the recorded events in order, once there are `count`."""
 
         async def enough() -> bool:
             return bool(await self.value(self.notifications, "SELECT count(*) FROM effects") >= count)
@@ -199,7 +201,7 @@ class Shop:
 
 
 async def eventually(holds: Callable[[], Awaitable[bool]], seconds: float = 20, what: str = "condition") -> None:
-    """Waits for what is written by another task or process, where there is nothing to await but its outcome."""
+    """Polls for something that another task or process does, and that cannot be awaited."""
     deadline = time.monotonic() + seconds
     while not await holds():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Topics are created and kept as the contracts say; partitions are never added."""
+"""Topics are created and configured as the contracts declare them; partitions are never added."""
 
 import asyncio
 from collections.abc import Collection
@@ -16,7 +16,7 @@ from service_kit.messaging.connection import KafkaConnection
 
 
 class Broker:
-    """The topics of one test, by their prefix."""
+    """The broker, with a prefix for the topics of one test."""
 
     def __init__(self, address: str) -> None:
         self.prefix = f"administration-{uuid4().hex[:8]}."
@@ -26,7 +26,7 @@ class Broker:
         return await create_topics(self._connection, self.prefix, topics)
 
     async def settle(self) -> None:
-        """Until nothing is left to change: the broker shows what its controller decided a few milliseconds later."""
+        """Waits until nothing is left to change, since the broker shows the controller's decisions with a delay."""
         async with asyncio.timeout(30):
             while await self.create():
                 await asyncio.sleep(0.05)
@@ -67,7 +67,7 @@ async def test_a_changed_configuration_is_corrected(broker: Broker) -> None:
 
 
 async def test_partitions_are_never_added(broker: Broker) -> None:
-    """It would break the order of each key at that moment, so it is rejected before anything else is changed."""
+    """New partitions would break the order of each key, so the command fails before it changes anything."""
     await broker.create()
     await broker.settle()
     more = [replace(topic, partitions=7) if topic == USERS else topic for topic in all_topics()]

@@ -1,4 +1,4 @@
-"""The broker comes late, goes, and comes back: nothing is lost, nothing happens twice, and health says so."""
+"""While the broker starts late or restarts, no event is lost or takes effect twice, and health checks report it."""
 
 import asyncio
 import secrets
@@ -13,18 +13,18 @@ from local_stack import ports
 from local_stack.kafka import EmbeddedKafka
 from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes, outbox
-from service_kit.tests.messaging.shop import Shop, create_tables, create_topics, eventually, paid, write_down
+from service_kit.tests.messaging.shop import Shop, create_tables, create_topics, eventually, paid, record_effect
 from tests.harness.databases import drop_database, new_database
 
 
 @consumes(OrderPaid)
 async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
-    await write_down(tx, event, envelope)
+    await record_effect(tx, event, envelope)
 
 
 @pytest.fixture
 async def own_broker(tmp_path: Path) -> AsyncIterator[EmbeddedKafka]:
-    """One that may be killed; the run's own serves other tests."""
+    """A broker that the test may kill, since other tests use the shared one."""
     port, controller = ports.lease(2)
     broker = EmbeddedKafka(tmp_path / "kafka", port, controller, heap="256m")
     yield broker
@@ -44,7 +44,7 @@ async def fragile(own_broker: EmbeddedKafka) -> AsyncIterator[Shop]:
         drop_database(url)
 
 
-async def say(shop: Shop, *versions: int) -> None:
+async def add_to_outbox(shop: Shop, *versions: int) -> None:
     order = uuid4()
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, *(paid(order, version) for version in versions))
@@ -53,33 +53,33 @@ async def say(shop: Shop, *versions: int) -> None:
 async def test_no_event_is_lost_when_the_broker_starts_late_and_is_killed(
     own_broker: EmbeddedKafka, fragile: Shop
 ) -> None:
-    speaker, listener = await fragile.speak(), await fragile.listen(handler)
-    await say(fragile, 1, 2, 3)
+    publisher, consuming = await fragile.start_publisher(), await fragile.start_consumer(handler)
+    await add_to_outbox(fragile, 1, 2, 3)
 
-    async def red() -> bool:
-        health = await speaker.health()
+    async def is_unhealthy() -> bool:
+        health = await publisher.health()
         return not health.ok and health.broker_reachable is False and bool(health.problems)
 
-    await eventually(red)
+    await eventually(is_unhealthy)
     await asyncio.to_thread(own_broker.start)
     await create_topics(own_broker.bootstrap_servers, fragile.prefix)
     assert len(await fragile.effects(3, seconds=40)) == 3
 
-    async def talk() -> None:
+    async def add_many() -> None:
         for _ in range(200):
-            await say(fragile, 1, 2)
+            await add_to_outbox(fragile, 1, 2)
 
-    talking = asyncio.create_task(talk())
+    adding = asyncio.create_task(add_many())
     await fragile.effects(50)
     await asyncio.to_thread(own_broker.kill)
-    await talking
+    await adding
     await asyncio.to_thread(own_broker.start)
     await fragile.effects(403, seconds=60)
     rows = "SELECT count(*) - count(DISTINCT event_id) FROM effects"
     assert await fragile.value(fragile.notifications, rows) == 0
 
-    async def green() -> bool:
-        healths = [await each.health() for each in (speaker, listener)]
+    async def is_healthy() -> bool:
+        healths = [await each.health() for each in (publisher, consuming)]
         return all(health.ok for health in healths)
 
-    await eventually(green, seconds=30)
+    await eventually(is_healthy, seconds=30)

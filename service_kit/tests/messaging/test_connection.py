@@ -1,4 +1,4 @@
-"""Whoever speaks to Kafka does so with the settings' names and certificates."""
+"""Every Kafka client uses the user, password and certificates of the settings."""
 
 import ast
 import ssl
@@ -13,7 +13,7 @@ from service_kit.messaging.connection import KafkaConnection
 
 ROOT = Path(__file__).parents[3]
 CLIENTS = {"AIOKafkaConsumer", "AIOKafkaProducer", "AIOKafkaAdminClient", "AIOKafkaClient"}
-# The broker of a test run asks for nothing, and unit tests speak to no other. Benchmarks bring their own, too.
+# Files that may connect without: the brokers of tests and benchmarks require no authentication.
 WITHOUT_SETTINGS = ("test_", "shop.py", "delivery.py")
 
 

@@ -1,4 +1,4 @@
-"""In: effects happen once and each key's in order, whatever fails."""
+"""A consumed event takes effect once, and in the order of its key, despite duplicates and failures."""
 
 import asyncio
 import dataclasses
@@ -23,20 +23,20 @@ from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.envelope import Record, encode
 from service_kit.messaging.processing import Processor
 from service_kit.messaging.subscriptions import gather
-from service_kit.tests.messaging.shop import QUICK, Shop, erased, eventually, paid, write_down
+from service_kit.tests.messaging.shop import QUICK, Shop, erased, eventually, paid, record_effect
 
 TOPIC = "order_notification"
 
 
 @consumes(OrderPaid)
 async def one_by_one(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
-    await write_down(tx, event, envelope)
+    await record_effect(tx, event, envelope)
 
 
 @consumes(OrderPaid, batch=True)
 async def in_batches(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
     for event, envelope in zip(events, envelopes, strict=True):
-        await write_down(tx, event, envelope)
+        await record_effect(tx, event, envelope)
 
 
 @consumes(OrderPaid)
@@ -47,7 +47,7 @@ async def by_session(tx: Session, event: OrderPaid, envelope: Envelope) -> None:
 
 @consumes(UserErased)
 async def snapshot(tx: Transaction, event: UserErased, envelope: Envelope) -> None:
-    await write_down(tx, event, envelope)
+    await record_effect(tx, event, envelope)
 
 
 def counted(name: str, **labels: str) -> float:
@@ -65,9 +65,9 @@ async def test_shuffled_duplicates_take_effect_once_and_in_order(shop: Shop, han
     await shop.publish(*map(list, zip(*firsts, strict=True)))
     await shop.publish(*map(list, zip(*again, strict=True)))
     last = uuid4()
-    await shop.listen(handler)
+    await shop.start_consumer(handler)
     await shop.effects(len(events))
-    await shop.publish([paid(last, version) for version in range(30)])  # behind all repeats, in every partition
+    await shop.publish([paid(last, version) for version in range(30)])  # after all duplicates, in every partition
     effects = await shop.effects(len(events) + 30)
     assert len(effects) == len(events) + 30
     for order in orders:
@@ -84,36 +84,36 @@ async def test_a_crash_between_commit_and_offset_commit_repeats_no_effect(
     async def dies_at_first(client: AIOKafkaConsumer, offsets: Any) -> None:
         commits.append(offsets)
         if len(commits) <= 2:
-            raise MemoryError  # not one of Kafka's errors: the client is thrown away, the offset never moved
+            raise MemoryError  # no Kafka error, so the client is replaced and the offset is not committed
         await commit(client, offsets)
 
     monkeypatch.setattr(AIOKafkaConsumer, "commit", dies_at_first)
     await shop.publish([paid(order, version) for version in range(5)])
-    await shop.listen(one_by_one)
+    await shop.start_consumer(one_by_one)
     await shop.effects(5)
 
-    async def came_again() -> bool:
+    async def was_repeated() -> bool:
         return len(commits) > 2
 
-    await eventually(came_again)
+    await eventually(was_repeated)
     await shop.publish([paid(order, 5)])
     assert [version for _, version in await shop.effects(6)] == [0, 1, 2, 3, 4, 5]
 
 
-async def test_offsets_that_may_not_be_committed_stop_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_failed_offset_commit_does_not_stop_the_consumer(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fenced(client: AIOKafkaConsumer, offsets: Any) -> None:
         raise CommitFailedError
 
     monkeypatch.setattr(AIOKafkaConsumer, "commit", fenced)
     order = uuid4()
-    await shop.listen(one_by_one)
+    await shop.start_consumer(one_by_one)
     await shop.publish([paid(order, 1)])
     await shop.effects(1)
     await shop.publish([paid(order, 2)])
     assert await shop.effects(2) == [(order, 1), (order, 2)]
 
 
-async def test_types_and_versions_without_a_handler_are_skipped_and_counted(shop: Shop) -> None:
+async def test_events_without_a_handler_are_skipped_and_counted(shop: Shop) -> None:
     order = uuid4()
     before = counted("events_skipped_total", topic=TOPIC, reason="unknown")
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
@@ -121,22 +121,22 @@ async def test_types_and_versions_without_a_handler_are_skipped_and_counted(shop
             envelope = Envelope(uuid7(), type, "/order_service", str(order), utcnow())
             await shop.send(producer, TOPIC, str(order), b"{}", encode(envelope))
     await shop.publish([paid(order, 1)])
-    await shop.listen(one_by_one)
+    await shop.start_consumer(one_by_one)
     assert await shop.effects(1) == [(order, 1)]
     assert counted("events_skipped_total", topic=TOPIC, reason="unknown") == before + 2
 
 
-async def test_its_own_events_are_skipped(shop: Shop) -> None:
+async def test_a_service_skips_its_own_events(shop: Shop) -> None:
     order = uuid4()
     own = Envelope(uuid7(), OrderPaid.type, "/notification_service", str(order), utcnow())
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
         await shop.send(producer, TOPIC, str(order), paid(order, 1).model_dump_json().encode(), encode(own))
     await shop.publish([paid(order, 2)])
-    await shop.listen(one_by_one)
+    await shop.start_consumer(one_by_one)
     assert await shop.effects(1) == [(order, 2)]
 
 
-async def test_an_unreadable_record_is_dead_lettered_at_once_and_blocks_nothing(shop: Shop) -> None:
+async def test_an_unreadable_record_becomes_a_dead_letter_at_once_and_blocks_no_events(shop: Shop) -> None:
     order = uuid4()
     fine = encode(Envelope(uuid7(), OrderPaid.type, "/order_service", str(order), utcnow()))
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
@@ -144,7 +144,7 @@ async def test_an_unreadable_record_is_dead_lettered_at_once_and_blocks_nothing(
         await shop.send(producer, TOPIC, str(order), b"{}", [("colour", b"\xff\x00")])
         await shop.send(producer, TOPIC, str(order), b"{}", [*fine[:3], ("ce_type", b"other.v1")])
     await shop.publish([paid(order, 1)])
-    await shop.listen(one_by_one)
+    await shop.start_consumer(one_by_one)
     assert await shop.effects(1) == [(order, 1)]
     letters = await shop.records(f"{TOPIC}.dlq", 3)
     assert [letter.value for letter in letters] == [b"no json", b"{}", b"{}"]
@@ -156,7 +156,7 @@ async def test_an_unreadable_record_is_dead_lettered_at_once_and_blocks_nothing(
     assert b"ce_id" in headers["error"]
 
 
-async def test_a_batch_of_a_compacted_topic_has_the_newest_of_each_key_in_order(shop: Shop) -> None:
+async def test_a_batch_of_a_compacted_topic_has_the_newest_event_of_each_key(shop: Shop) -> None:
     ada, bob = sorted([uuid4(), uuid4()])
     batches: list[list[tuple[UUID, int]]] = []
 
@@ -177,7 +177,7 @@ async def test_a_batch_of_a_compacted_topic_has_the_newest_of_each_key_in_order(
 async def test_snapshots_need_no_inbox_rows(shop: Shop) -> None:
     user = uuid4()
     await shop.publish([erased(user, 1), erased(user, 2)])
-    await shop.listen(snapshot)
+    await shop.start_consumer(snapshot)
     assert await shop.effects(2) == [(user, 1), (user, 2)]
     assert await shop.value(shop.notifications, "SELECT count(*) FROM inbox") == 0
 
@@ -188,14 +188,14 @@ async def test_events_of_a_handler_commit_with_its_effects(shop: Shop) -> None:
         await outbox.add(tx, paid(event.user_id, event.version))
 
     user = uuid4()
-    await shop.listen(answers)
+    await shop.start_consumer(answers)
     await shop.publish([erased(user, 7)])
     assert (await shop.records(TOPIC, 1))[0].key == str(user).encode()
 
 
 async def test_an_unavailable_database_pauses_the_consumer_and_costs_no_attempt(shop: Shop) -> None:
     order = uuid4()
-    listener = await shop.listen(one_by_one)
+    consuming = await shop.start_consumer(one_by_one)
     await shop.publish([paid(order, 1)])
     await shop.effects(1)
     name = make_url(shop.notification_url).database
@@ -205,7 +205,7 @@ async def test_an_unavailable_database_pauses_the_consumer_and_costs_no_attempt(
     await shop.publish([paid(order, version) for version in range(2, 6)])
 
     async def paused() -> bool:
-        return listener.processor.paused_why == "database away"
+        return consuming.processor.paused_why == "database away"
 
     await eventually(paused)
     with administration(shop.notification_url.rsplit("/", 1)[0] + "/postgres") as cursor:
@@ -227,17 +227,19 @@ async def test_a_stalled_client_is_detected_and_rebuilt(shop: Shop, monkeypatch:
     monkeypatch.setattr(AIOKafkaConsumer, "getmany", stalls_at_first)
     order = uuid4()
     await shop.publish([paid(order, 1), paid(order, 2)])
-    listener = await shop.listen(one_by_one, tuning=dataclasses.replace(QUICK, stalled_seconds=2.0, watch_seconds=0.2))
+    consuming = await shop.start_consumer(
+        one_by_one, tuning=dataclasses.replace(QUICK, stalled_seconds=2.0, watch_seconds=0.2)
+    )
 
     async def lag_is_known() -> bool:
-        health = await listener.health()
+        health = await consuming.health()
         return health.consumers is not None and sum(health.consumers.lag.values()) == 2
 
     await eventually(lag_is_known)
     assert await shop.effects(2) == [(order, 1), (order, 2)]
 
     async def caught_up() -> bool:
-        health = await listener.health()
+        health = await consuming.health()
         return health.ok and health.consumers is not None and sum(health.consumers.lag.values()) == 0
 
     await eventually(caught_up)
@@ -245,10 +247,10 @@ async def test_a_stalled_client_is_detected_and_rebuilt(shop: Shop, monkeypatch:
 
 async def test_two_replicas_share_the_work_and_each_event_takes_effect_once(shop: Shop) -> None:
     orders = [uuid4() for _ in range(30)]
-    first = await shop.listen(one_by_one)
+    first = await shop.start_consumer(one_by_one)
     await shop.publish([paid(order, 1) for order in orders])
     await shop.effects(30)
-    second = await shop.listen(one_by_one, database=shop.another(shop.notification_url))
+    second = await shop.start_consumer(one_by_one, database=shop.another_pool(shop.notification_url))
     await shop.publish([paid(order, 2) for order in orders])
 
     async def shared() -> bool:
@@ -275,7 +277,7 @@ async def test_a_batch_handler_gets_each_key_in_order(shop: Shop) -> None:
 
     orders = [uuid4() for _ in range(20)]
     await shop.publish([paid(order, version) for version in range(10) for order in orders])
-    await shop.listen(batches)
+    await shop.start_consumer(batches)
     effects = await shop.effects(200)
     assert len(seen) < 100
     for order in orders:

@@ -1,4 +1,4 @@
-"""CloudEvents headers, there and back, and what is none."""
+"""Encoding and decoding of CloudEvents headers, and rejection of invalid ones."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Grouping for batch handlers: fewer runs, never another order within a key."""
+"""Events are grouped for batch handlers without a change of order within a key."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,7 +9,7 @@ ITEMS = st.lists(st.tuples(st.integers(0, 4), st.sampled_from("abc")), max_size=
 
 
 @given(ITEMS)
-def test_each_key_keeps_its_order_and_nothing_is_lost(items: list[tuple[int, str]]) -> None:
+def test_each_key_keeps_its_order_and_no_event_is_lost(items: list[tuple[int, str]]) -> None:
     runs = groups([(key, kind, (key, n)) for n, (key, kind) in enumerate(items)])
     flat = [item for _, run in runs for item in run]
     assert sorted(n for _, n in flat) == list(range(len(items)))
@@ -26,6 +26,6 @@ def test_a_run_has_one_kind_and_there_are_no_more_runs_than_changes_of_kind(item
     assert len(runs) <= changes
 
 
-def test_keys_that_do_not_meet_share_their_runs() -> None:
+def test_events_of_different_keys_share_runs() -> None:
     items = [(key, kind, (key, kind)) for key in range(100) for kind in "ab"]
     assert [kind for kind, _ in groups(items)] == ["a", "b"]

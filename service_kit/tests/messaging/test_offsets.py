@@ -1,4 +1,4 @@
-"""Offsets are committed beside the work that follows: never ahead of effects, and before partitions go to another."""
+"""Offsets are committed concurrently with later work, after the effects and before a partition is released."""
 
 import asyncio
 import dataclasses
@@ -14,87 +14,87 @@ from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.offsets import Offsets
 from service_kit.messaging.service import Messaging
-from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid, write_down
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid, record_effect
 
 TOPIC = "order_notification"
 
 
 @consumes(OrderPaid)
 async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
-    await write_down(tx, event, envelope)
+    await record_effect(tx, event, envelope)
 
 
 def repeats() -> float:
     return REGISTRY.get_sample_value("events_skipped_total", {"topic": TOPIC, "reason": "duplicate"}) or 0.0
 
 
-async def test_no_offset_is_ahead_of_its_effects_and_a_slow_commit_holds_up_no_work(
+async def test_offsets_are_committed_after_their_effects_and_a_slow_commit_does_not_block_work(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     committed: dict[TopicPartition, int] = {}
     ahead: list[int] = []
-    under_way = 0
+    running = 0
     commit = AIOKafkaConsumer.commit
 
     async def slow(client: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
-        nonlocal under_way
-        under_way += 1
-        assert under_way == 1
+        nonlocal running
+        running += 1
+        assert running == 1
         committed.update(offsets)
         effects = await shop.value(shop.notifications, "SELECT count(*) FROM effects")
         assert effects >= sum(committed.values())
         await asyncio.sleep(0.5)
         ahead.append(await shop.value(shop.notifications, "SELECT count(*) FROM effects") - effects)
         await commit(client, offsets)
-        under_way -= 1
+        running -= 1
 
     monkeypatch.setattr(AIOKafkaConsumer, "commit", slow)
     orders = [uuid4() for _ in range(100)]
     await shop.publish([paid(order, version) for version in range(3) for order in orders])
-    await shop.listen(handler, tuning=dataclasses.replace(QUICK, batch_size=20))
+    await shop.start_consumer(handler, tuning=dataclasses.replace(QUICK, batch_size=20))
     await shop.effects(300)
 
-    async def all_told() -> bool:
+    async def all_handled() -> bool:
         return sum(committed.values()) == 300
 
-    await eventually(all_told)
+    await eventually(all_handled)
     assert max(ahead) > 0
-    assert len(ahead) < 15  # a commit covers all rounds since the one before
+    assert len(ahead) < 15  # one commit covers all batches since the last one
 
 
 async def test_partitions_are_released_only_when_their_offsets_are_committed(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pending, let_on = asyncio.Event(), asyncio.Event()
+    pending, continue_commit = asyncio.Event(), asyncio.Event()
     commit = AIOKafkaConsumer.commit
 
-    async def held_up(client: AIOKafkaConsumer, offsets: Any) -> None:
+    async def blocked_commit(client: AIOKafkaConsumer, offsets: Any) -> None:
         pending.set()
-        await let_on.wait()
+        await continue_commit.wait()
         await commit(client, offsets)
 
-    monkeypatch.setattr(AIOKafkaConsumer, "commit", held_up)
+    monkeypatch.setattr(AIOKafkaConsumer, "commit", blocked_commit)
     before = repeats()
     orders = [uuid4() for _ in range(30)]
     await shop.publish([paid(order, 1) for order in orders])
-    first = await shop.listen(handler)
+    first = await shop.start_consumer(handler)
     await shop.effects(30)
     await pending.wait()
     asked = asyncio.Event()
     committed = Offsets.committed
 
-    async def let_go(offsets: Offsets) -> None:
+    async def released(offsets: Offsets) -> None:
         if first.consumer is not None and offsets is first.consumer._offsets:
             asked.set()
         await committed(offsets)
 
-    monkeypatch.setattr(Offsets, "committed", let_go)
-    second = await shop.listen(handler, database=shop.another(shop.notification_url))
+    monkeypatch.setattr(Offsets, "committed", released)
+    second = await shop.start_consumer(handler, database=shop.another_pool(shop.notification_url))
     async with asyncio.timeout(10):
-        await asked.wait()  # the group wants the partitions back
+        await asked.wait()  # the rebalance asks for the partitions
     assert second.consumer is not None
     assert not second.consumer.assignment
-    let_on.set()
+    continue_commit.set()
 
     await eventually(lambda: _share(first, second))
     await shop.publish([paid(order, 2) for order in orders])
@@ -107,7 +107,7 @@ async def _share(*members: Messaging) -> bool:
     return all(held) and len(set().union(*held)) == 3
 
 
-async def test_a_stop_waits_for_the_commit_that_is_under_way(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_stop_waits_for_a_commit_in_progress(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     committed: list[Any] = []
     commit = AIOKafkaConsumer.commit
 
@@ -119,11 +119,11 @@ async def test_a_stop_waits_for_the_commit_that_is_under_way(shop: Shop, monkeyp
     monkeypatch.setattr(AIOKafkaConsumer, "commit", slow)
     before = repeats()
     await shop.publish([paid(uuid4(), 1)])
-    first = await shop.listen(handler)
+    first = await shop.start_consumer(handler)
     await shop.effects(1)
     await first.stop()
     assert committed
-    await shop.listen(handler, database=shop.another(shop.notification_url))
+    await shop.start_consumer(handler, database=shop.another_pool(shop.notification_url))
     await shop.publish([paid(uuid4(), 1)])
     await shop.effects(2)
     assert repeats() == before

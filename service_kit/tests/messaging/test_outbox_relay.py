@@ -1,4 +1,4 @@
-"""Out: what was committed is published, in order, whoever dies in between."""
+"""Committed events are published in order, even if a process dies in between."""
 
 import asyncio
 import dataclasses
@@ -43,7 +43,7 @@ async def test_events_of_sessions_and_transactions_arrive_in_order(shop: Shop) -
             await outbox.add(hot, paid(order, 1), paid(order, 2))
         async with shop.orders.session() as tx:
             await outbox.add(tx, paid(order, 3))
-    await shop.speak()
+    await shop.start_publisher()
     records = await shop.records(TOPIC, 3)
     assert versions(records, order) == ["1", "2", "3"]
     headers = dict(records[0].headers)
@@ -70,13 +70,13 @@ async def test_a_record_that_is_too_large_is_rejected_when_added(shop: Shop) -> 
 
 
 async def test_a_commit_wakes_the_relay_at_once_in_this_process_and_in_another(shop: Shop) -> None:
-    patient = dataclasses.replace(QUICK, poll_seconds=60, lease_seconds=600)
-    speaker = await shop.speak(tuning=patient)
-    api = shop.another(shop.order_url)
-    await shop.speak(api, tuning=patient, role="api")
+    slow_polling = dataclasses.replace(QUICK, poll_seconds=60, lease_seconds=600)
+    publisher = await shop.start_publisher(tuning=slow_polling)
+    api = shop.another_pool(shop.order_url)
+    await shop.start_publisher(api, tuning=slow_polling, role="api")
 
     async def owns() -> bool:
-        return speaker.relay.lease.epoch is not None
+        return publisher.relay.lease.epoch is not None
 
     await eventually(owns)
     for n, database in enumerate((shop.orders, api, shop.orders, api), start=1):
@@ -85,7 +85,7 @@ async def test_a_commit_wakes_the_relay_at_once_in_this_process_and_in_another(s
         assert len(await shop.records(TOPIC, n)) == n
 
 
-async def test_a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothing(shop: Shop) -> None:
+async def test_a_crash_between_acknowledgement_and_mark_repeats_events_and_loses_none(shop: Shop) -> None:
     order = uuid4()
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, 1), paid(order, 2))
@@ -101,12 +101,13 @@ async def test_a_crash_between_acknowledgement_and_mark_repeats_and_loses_nothin
     await dying.close()
     assert await shop.value(shop.orders, UNPUBLISHED) == 2
 
-    await shop.speak()
+    await shop.start_publisher()
     assert versions(await shop.records(TOPIC, 4), order) == ["1", "2", "1", "2"]
 
 
-async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_what_came_after(shop: Shop) -> None:
-    """Compaction keeps the last record of a key: it must be the newest, even after a repeat of an old one."""
+async def test_events_that_a_former_owner_repeats_are_followed_by_the_newer_ones_again(shop: Shop) -> None:
+    """Compaction keeps the last record of a key, so the newest event must also be the last one. A former owner of the
+    lease that resumes may send old events again, but cannot mark them."""
     order = uuid4()
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, 1))
@@ -121,7 +122,7 @@ async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_
     former = Relay(shop.orders, Sleeps(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0), QUICK)
     running = asyncio.create_task(former.run())
     await asleep.wait()
-    present = await shop.speak(shop.another(shop.order_url))
+    present = await shop.start_publisher(shop.another_pool(shop.order_url))
     assert versions(await shop.records(TOPIC, 1), order) == ["1"]
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, 2))
@@ -142,18 +143,18 @@ async def test_a_woken_former_owner_cannot_mark_and_its_repeats_are_followed_by_
 
 
 async def test_an_owner_frozen_in_a_transaction_is_replaced(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It keeps the lease's row locked, which nobody could take from it before."""
+    """Its transaction locks the row of the lease until PostgreSQL ends it after a time-out."""
     monkeypatch.setitem(sessions.LIMITS, "idle_in_transaction_session_timeout", "2s")
     monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "500ms")
     order = uuid4()
-    sleeper = shop.another(shop.order_url)
+    sleeper = shop.another_pool(shop.order_url)
     connection = await sleeper.connect()
     try:
         former = Lease("who sleeps", 0.5)
         await former.hold(connection)
         await connection.execute("BEGIN")
         await connection.execute(RAISE_EPOCH)
-        await shop.speak()
+        await shop.start_publisher()
         async with shop.orders.transaction() as tx:
             await outbox.add(tx, paid(order, 1))
         assert versions(await shop.records(TOPIC, 1, seconds=15), order) == ["1"]
@@ -163,33 +164,33 @@ async def test_an_owner_frozen_in_a_transaction_is_replaced(shop: Shop, monkeypa
         connection.terminate()
 
 
-async def test_a_record_that_the_broker_rejects_parks_its_key_only(shop: Shop) -> None:
+async def test_a_record_that_the_broker_rejects_blocks_only_its_key(shop: Shop) -> None:
     bad, good = uuid4(), uuid4()
     async with shop.orders.transaction() as tx:
         await outbox.add(
             tx, paid(bad, 1), paid(bad, 2, number="x" * 30_000), paid(bad, 3), paid(good, 1), paid(good, 2)
-        )  # the test's topic takes 20,000 bytes
-    speaker = await shop.speak()
+        )  # the topic of this test accepts 20,000 bytes
+    publisher = await shop.start_publisher()
     records = await shop.records(TOPIC, 3)
     assert versions(records, bad) == ["1"]
     assert versions(records, good) == ["1", "2"]
 
     async def shown() -> bool:
-        health = await speaker.health()
+        health = await publisher.health()
         return health.relay is not None and health.relay.blocked_keys == 1 and health.relay.backlog == 2
 
     await eventually(shown)
 
 
-async def test_a_stopped_relay_hands_over_at_once(shop: Shop) -> None:
-    first = await shop.speak(tuning=dataclasses.replace(QUICK, lease_seconds=600))
+async def test_a_stopped_relay_releases_its_lease_at_once(shop: Shop) -> None:
+    first = await shop.start_publisher(tuning=dataclasses.replace(QUICK, lease_seconds=600))
 
     async def owns() -> bool:
         return first.relay.lease.epoch is not None
 
     await eventually(owns)
     await first.stop()
-    await shop.speak(shop.another(shop.order_url))
+    await shop.start_publisher(shop.another_pool(shop.order_url))
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(uuid4(), 1))
     assert await shop.records(TOPIC, 1)

@@ -1,4 +1,4 @@
-"""Outbox, inbox and retry queue are read by an index: what is stored costs nothing."""
+"""Outbox, inbox and retry queue are read with an index, so that stored rows do not slow them down."""
 
 from datetime import timedelta
 
@@ -9,13 +9,13 @@ from service_kit.database import Statement, Transaction
 from service_kit.housekeeping import BY_BLOCKS, PRUNE_INBOX
 from service_kit.ids import uuid7
 from service_kit.messaging import Envelope, consumes, outbox
-from service_kit.tests.messaging.shop import Shop, eventually, paid, write_down
+from service_kit.tests.messaging.shop import Shop, eventually, paid, record_effect
 from tests.harness.plans import Statements, fill, sequential_scans
 
 
 @consumes(OrderPaid)
 async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
-    await write_down(tx, event, envelope)
+    await record_effect(tx, event, envelope)
 
 
 async def test_frequent_statements_use_an_index(statements: Statements, shop: Shop) -> None:
@@ -28,8 +28,8 @@ async def test_frequent_statements_use_an_index(statements: Statements, shop: Sh
 
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(uuid7(), 1))
-    await shop.speak()
-    await shop.listen(handler)
+    await shop.start_publisher()
+    await shop.start_consumer(handler)
     await shop.effects(1)
 
     async def published() -> bool:
@@ -37,13 +37,13 @@ async def test_frequent_statements_use_an_index(statements: Statements, shop: Sh
 
     await eventually(published)
     assert len(statements) > 8
-    # The retry queue is counted now and then, all of them; and `effects` is the test's own.
+    # Not checked: counts of the retry queue, which are rare, and the test's own table `effects`.
     often = {sql: values for sql, values in statements.items() if "count(*)" not in sql and "effects" not in sql}
     for connection in connections:
         assert await sequential_scans(connection, often) == {}
 
     await connections[0].execute("DROP INDEX ix_outbox_unpublished")
-    assert set(await sequential_scans(connections[0], often)) == {"outbox"}, "the check sees a missing index"
+    assert set(await sequential_scans(connections[0], often)) == {"outbox"}, "the check must find a missing index"
     for connection in connections:
         await connection.close()
 

@@ -1,4 +1,4 @@
-"""Records that nobody can digest: dead letters soon, their keys wait, and nobody else notices."""
+"""Events that cannot be handled become dead letters within a minute; only later events of their keys wait."""
 
 import asyncio
 import dataclasses
@@ -23,7 +23,7 @@ from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.endpoints import router
 from service_kit.messaging.envelope import encode
 from service_kit.messaging.tuning import Tuning
-from service_kit.tests.messaging.shop import BACKOFF, QUICK, Shop, erased, eventually, paid, write_down
+from service_kit.tests.messaging.shop import BACKOFF, QUICK, Shop, erased, eventually, paid, record_effect
 from service_kit.tests.messaging.test_consumer import snapshot
 from service_kit.tests.messaging.test_retry_queue import Poison, _Runtime
 
@@ -38,7 +38,7 @@ def envelope(type: str = OrderPaid.type) -> list[tuple[str, bytes]]:
 
 
 async def _all_kinds(shop: Shop, tuning: Tuning) -> None:
-    """Malformed, foreign, of a strange form, and one that its handler can't bear."""
+    """Sends a malformed record, one of a foreign type, one with an invalid body, and one whose handler raises."""
     broken, strange, bad, good = (uuid4() for _ in range(4))
     poison = Poison(bad, 2)
     began = time.monotonic()
@@ -48,29 +48,29 @@ async def _all_kinds(shop: Shop, tuning: Tuning) -> None:
         await shop.send(producer, TOPIC, str(strange), b'{"order_id": "no id"}', envelope())
     events = [paid(order, version) for version in (1, 2, 3) for order in (bad, good, strange, broken)]
     await shop.publish(events)
-    await shop.listen(poison.handler, tuning=tuning)
+    await shop.start_consumer(poison.handler, tuning=tuning)
     first = await shop.effects(7, seconds=DEAD_WITHIN)
     assert [version for key, version in first if key in (good, broken)].count(3) == 2
 
     async def both_dead() -> bool:
         return bool(await shop.value(shop.notifications, DEAD) == 2)
 
-    await eventually(both_dead, DEAD_WITHIN, "two that died of their attempts")
+    await eventually(both_dead, DEAD_WITHIN, "two dead letters after the last attempt")
     letters = await shop.records(f"{TOPIC}.dlq", 4)
     assert time.monotonic() - began < DEAD_WITHIN
     attempts = {(letter.key.decode(), dict(letter.headers)["attempts"]) for letter in letters}
     assert attempts == {(str(broken), b"1"), (str(strange), b"5"), (str(bad), b"5")}
     assert poison.attempts == 5
-    assert [version for key, version in await shop.effects(7) if key in (bad, strange)] == [1]  # the rest waits
+    assert [version for key, version in await shop.effects(7) if key in (bad, strange)] == [1]  # later ones wait
 
     poison.cured = True
-    await _staff_see_to_it(shop, replay=bad, discard=strange)
+    await _resolve(shop, replay=bad, discard=strange)
     effects = await shop.effects(len(events))
     for order in (bad, good, strange, broken):
-        assert [version for key, version in effects if key == order] == [1, 2, 3], "in order, and once"
+        assert [version for key, version in effects if key == order] == [1, 2, 3], "each once and in order"
 
 
-async def _staff_see_to_it(shop: Shop, *, replay: UUID, discard: UUID) -> None:
+async def _resolve(shop: Shop, *, replay: UUID, discard: UUID) -> None:
     app = FastAPI()
     app.include_router(router)
     add_error_handlers(app)
@@ -84,16 +84,16 @@ async def _staff_see_to_it(shop: Shop, *, replay: UUID, discard: UUID) -> None:
         assert (await staff.post(f"/dead-letters/{listed[str(replay)]['id']}/replay")).status_code == 202
         assert (await staff.post(f"/dead-letters/{listed[str(discard)]['id']}/discard")).status_code == 204
         again = await staff.post(f"/dead-letters/{listed[str(replay)]['id']}/replay")
-        assert again.status_code == 404, "it is no dead letter any more"
+        assert again.status_code == 404, "a replayed event is no dead letter any more"
 
 
-async def test_each_kind_of_poison_is_a_dead_letter_and_staff_see_to_it(shop: Shop) -> None:
+async def test_each_kind_of_poison_becomes_a_dead_letter_that_staff_can_resolve(shop: Shop) -> None:
     await _all_kinds(shop, FIVE)
 
 
 @pytest.mark.long
-async def test_each_kind_of_poison_is_a_dead_letter_in_time(shop: Shop) -> None:
-    """With the pauses between attempts that services run on."""
+async def test_each_kind_of_poison_becomes_a_dead_letter_in_time(shop: Shop) -> None:
+    """This uses the pauses between attempts that services have in production."""
     await _all_kinds(shop, Tuning())
 
 
@@ -104,9 +104,9 @@ async def test_the_largest_record_of_a_topic_fits_into_its_dead_letter_topic(sho
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka, max_request_size=MAX_RECORD_BYTES + 1000) as producer:
         await shop.send(producer, USERS.name, str(user), b"x" * room, headers)
     await shop.publish([erased(user, 1)])
-    await shop.listen(snapshot)
+    await shop.start_consumer(snapshot)
     assert await shop.effects(1) == [(user, 1)]
-    await shop.speak(shop.another(shop.notification_url))
+    await shop.start_publisher(shop.another_pool(shop.notification_url))
     [letter] = await shop.records(f"{USERS.name}.dlq", 1)
     assert len(letter.value) == room
     assert b"com.example.thing" in dict(letter.headers)["error"]
@@ -115,29 +115,29 @@ async def test_the_largest_record_of_a_topic_fits_into_its_dead_letter_topic(sho
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_poison_hardly_delays_other_keys(shop: Shop) -> None:
-    """Their p99 stays under twice what it is in calm minutes; the medians of rounds that take turns."""
+    """The p99 latency of other keys stays below twice the usual one. Medians of alternating rounds are compared."""
     published: dict[UUID, float] = {}
-    indigestible: set[UUID] = set()
+    failing: set[UUID] = set()
 
     @consumes(OrderPaid)
     async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
-        if event.order_id in indigestible:
-            raise ValueError("indigestible")
-        await write_down(tx, event, envelope)
+        if event.order_id in failing:
+            raise ValueError("failing")
+        await record_effect(tx, event, envelope)
         published[event.order_id] = time.monotonic()
 
-    await shop.listen(handler, tuning=Tuning())
+    await shop.start_consumer(handler, tuning=Tuning())
     await _latencies(shop, published, [])
     calm, beside = [], []
     for _ in range(5):
         calm.append(_p99(await _latencies(shop, published, [])))
-        indigestible.add(bad := uuid4())
+        failing.add(bad := uuid4())
         beside.append(_p99(await _latencies(shop, published, [bad] * 20)))
     assert median(beside) < 2 * median(calm), (calm, beside)
 
 
 async def _latencies(shop: Shop, published: dict[UUID, float], poison: Sequence[UUID]) -> list[float]:
-    """Of 500 keys, one each 10 ms, and some poison among them."""
+    """The latencies of 500 events, one each 10 ms, every 25th of which may be poison."""
     sent: dict[UUID, float] = {}
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
         for number in range(500):
@@ -148,10 +148,10 @@ async def _latencies(shop: Shop, published: dict[UUID, float], poison: Sequence[
             await shop.send(producer, TOPIC, str(order), event.model_dump_json().encode(), envelope())
             await asyncio.sleep(0.01)
 
-    async def all_told() -> bool:
+    async def all_handled() -> bool:
         return sent.keys() <= published.keys()
 
-    await eventually(all_told)
+    await eventually(all_handled)
     return sorted(published[order] - moment for order, moment in sent.items())
 
 

@@ -1,4 +1,4 @@
-"""The relay sends one group while it marks the one before and fetches the next: nobody may notice but by its speed."""
+"""The relay sends a group while it marks the last one and fetches the next. Order and completeness must not suffer."""
 
 import asyncio
 import dataclasses
@@ -24,7 +24,7 @@ SMALL = dataclasses.replace(QUICK, group_size=2)
 
 
 class Sleeps(Producer):
-    """Before it sends its first group, until it is woken."""
+    """Waits before it sends its first group until the test lets it continue."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -46,7 +46,7 @@ async def versions(shop: Shop, count: int, key: UUID) -> list[int]:
     return [version_of(record.value) for record in await shop.records(TOPIC, count) if record.key == str(key).encode()]
 
 
-async def say(shop: Shop, key: UUID, *versions: int) -> None:
+async def add_to_outbox(shop: Shop, key: UUID, *versions: int) -> None:
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, *(paid(key, version) for version in versions))
 
@@ -58,11 +58,11 @@ async def all_published(shop: Shop) -> None:
     await eventually(none_left)
 
 
-async def test_a_crash_within_a_backlog_repeats_what_was_not_marked_and_keeps_each_keys_order(shop: Shop) -> None:
+async def test_a_crash_within_a_backlog_repeats_unmarked_events_and_keeps_each_keys_order(shop: Shop) -> None:
     orders = [uuid4() for _ in range(5)]
     for version in range(1, 13):
         for order in orders:
-            await say(shop, order, version)
+            await add_to_outbox(shop, order, version)
 
     class DiesAtTheFourth(Producer):
         groups = 0
@@ -80,9 +80,9 @@ async def test_a_crash_within_a_backlog_repeats_what_was_not_marked_and_keeps_ea
         await Relay(shop.orders, dying, tens).run()
     await dying.close()
     unmarked = await shop.value(shop.orders, UNPUBLISHED)
-    assert 30 <= unmarked <= 40  # two groups were under way at most
+    assert 30 <= unmarked <= 40  # at most two groups were sent and not yet marked
 
-    await shop.speak(tuning=tens)
+    await shop.start_publisher(tuning=tens)
     await all_published(shop)
     count = 40 + unmarked
     for order in orders:
@@ -92,24 +92,24 @@ async def test_a_crash_within_a_backlog_repeats_what_was_not_marked_and_keeps_ea
 
 
 async def test_rows_fetched_before_the_lease_was_lost_are_not_sent_after_it_was_regained(shop: Shop) -> None:
-    """It may have been published since, and newer events of its keys too."""
+    """Another owner may have published them meanwhile, and newer events of the same keys."""
     first, other = uuid4(), uuid4()
-    await say(shop, first, 1, 2)
-    await say(shop, other, 1, 2)
+    await add_to_outbox(shop, first, 1, 2)
+    await add_to_outbox(shop, other, 1, 2)
     producer = Sleeps(KafkaConnection.plain(shop.kafka), shop.prefix, 60.0)
     former = Relay(shop.orders, producer, SMALL)
     running = asyncio.create_task(former.run())
     await producer.asleep.wait()
-    present = await shop.speak(shop.another(shop.order_url))
+    present = await shop.start_publisher(shop.another_pool(shop.order_url))
     await all_published(shop)
-    await say(shop, other, 3)
+    await add_to_outbox(shop, other, 3)
     await all_published(shop)
-    await present.stop()  # and so the lease is free again
+    await present.stop()  # it releases the lease
 
     producer.waking.set()
 
     async def repeated() -> bool:
-        return producer.sent == [(first, 1), (first, 2)] * 2  # late, and then again because they were
+        return producer.sent == [(first, 1), (first, 2)] * 2  # sent late, and repeated for that reason
 
     await eventually(repeated)
     await all_published(shop)
@@ -118,18 +118,18 @@ async def test_rows_fetched_before_the_lease_was_lost_are_not_sent_after_it_was_
     await running
 
 
-async def test_a_former_owner_that_also_lost_its_connection_has_its_late_events_followed_by_newer_ones(
+async def test_late_events_of_a_former_owner_without_a_connection_are_followed_by_newer_ones(
     shop: Shop,
 ) -> None:
     order = uuid4()
-    await say(shop, order, 1)
+    await add_to_outbox(shop, order, 1)
     producer = Sleeps(KafkaConnection.plain(shop.kafka), shop.prefix, 60.0)
     former = Relay(shop.orders, producer, SMALL)
     running = asyncio.create_task(former.run())
     await producer.asleep.wait()
     await shop.value(shop.orders, CUT_OFF)
-    present = shop.another(shop.order_url)
-    await shop.speak(present)
+    present = shop.another_pool(shop.order_url)
+    await shop.start_publisher(present)
     async with present.transaction() as tx:
         await outbox.add(tx, paid(order, 2))
     assert await versions(shop, 2, order) == [1, 2]
@@ -144,10 +144,10 @@ async def test_a_former_owner_that_also_lost_its_connection_has_its_late_events_
     await running
 
 
-async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind_the_late_events_of_the_former(
+async def test_unmarked_events_of_the_present_owner_are_repeated_after_late_ones_of_the_former_owner(
     shop: Shop,
 ) -> None:
-    await say(shop, uuid4(), 1, 2)
+    await add_to_outbox(shop, uuid4(), 1, 2)
     former, present = (
         Relay(shop.orders, Producer(KafkaConnection.plain(shop.kafka), shop.prefix, 8.0), QUICK) for _ in range(2)
     )
@@ -160,7 +160,7 @@ async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind
         await present.lease.hold(connection)
         epoch = present.lease.epoch
         await present._marks.mark(connection, [first], epoch)
-        # Meanwhile the former owner has sent the first once more, and the present one is about to mark the second.
+        # The former owner sends the first again, while the present owner is about to mark the second.
         await former._marks.mark(connection, [first], late)
         await present._marks.mark(connection, [second], epoch)
         await present.lease.hold(connection)
@@ -172,13 +172,13 @@ async def test_what_the_present_owner_has_sent_and_not_marked_is_repeated_behind
 @pytest.mark.parametrize("tuning", [SMALL, dataclasses.replace(QUICK, group_bytes=1)])
 async def test_a_backlog_is_published_completely_while_more_is_added(shop: Shop, tuning: Tuning) -> None:
     orders = [uuid4() for _ in range(10)]
-    await shop.speak(tuning=tuning)
+    await shop.start_publisher(tuning=tuning)
 
-    async def talk(order: UUID) -> None:
+    async def add_many(order: UUID) -> None:
         for version in range(1, 21):
-            await say(shop, order, version)
+            await add_to_outbox(shop, order, version)
 
-    await asyncio.gather(*map(talk, orders))
+    await asyncio.gather(*map(add_many, orders))
     await all_published(shop)
     records = await shop.records(TOPIC, 200)
     assert len(records) == 200

@@ -1,4 +1,4 @@
-"""What fails waits with its key; the others go on; staff replay or discard."""
+"""A failed event waits in the retry queue with later ones of its key, until it succeeds or staff resolve it."""
 
 import asyncio
 from uuid import UUID, uuid4
@@ -13,10 +13,10 @@ from service_kit.http.sessions import Transaction
 from service_kit.messaging import Envelope, consumes, inbox, retry_queue
 from service_kit.messaging.endpoints import router
 from service_kit.security.principal import Principal
-from service_kit.tests.messaging.shop import Shop, eventually, paid, write_down
+from service_kit.tests.messaging.shop import Shop, eventually, paid, record_effect
 
 TOPIC = "order_notification"
-PARK = """
+QUEUE_EVENT = """
     INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status)
     VALUES ($1, $2, 0, 0, $3, 'mart.order.paid.v1', '[]', '', 'dead')
 """
@@ -24,7 +24,7 @@ WAITERS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_databas
 
 
 class Poison:
-    """A handler that fails for one (order, version) until it is cured."""
+    """A handler that fails for one (order, version) until `cured` is set."""
 
     def __init__(self, order: UUID, version: int) -> None:
         self.order, self.version, self.cured = order, version, False
@@ -36,7 +36,7 @@ class Poison:
                 self.attempts += 1
                 if not self.cured:
                     raise ValueError("indigestible")
-            await write_down(tx, event, envelope)
+            await record_effect(tx, event, envelope)
 
         self.handler = handler
 
@@ -45,14 +45,14 @@ async def is_dead(shop: Shop) -> None:
     async def dead() -> bool:
         return bool(await shop.value(shop.notifications, "SELECT count(*) FROM parked_events WHERE status = 'dead'"))
 
-    await eventually(dead, what="death")
+    await eventually(dead, what="a dead letter")
 
 
-async def test_a_poison_event_parks_its_key_only_dies_and_is_replayed_in_order(shop: Shop) -> None:
+async def test_a_failing_event_delays_only_its_key_and_is_replayed_in_order(shop: Shop) -> None:
     bad, good = uuid4(), uuid4()
     poison = Poison(bad, 2)
     await shop.publish([paid(order, version) for version in (1, 2, 3, 4) for order in (bad, good)])
-    await shop.listen(poison.handler)
+    await shop.start_consumer(poison.handler)
     effects = await shop.effects(5)
     assert [version for key, version in effects if key == good] == [1, 2, 3, 4]
     assert [version for key, version in effects if key == bad] == [1]
@@ -64,7 +64,7 @@ async def test_a_poison_event_parks_its_key_only_dies_and_is_replayed_in_order(s
     assert b"indigestible" in headers["error"]
     assert letter.key == str(bad).encode()
 
-    await shop.publish([paid(bad, 5)])  # queues behind, too
+    await shop.publish([paid(bad, 5)])  # it queues behind the others
     poison.cured = True
     async with shop.notifications.transaction() as tx:
         letters = await retry_queue.dead_letters(tx, after=0, limit=10)
@@ -80,7 +80,7 @@ async def test_a_poison_event_parks_its_key_only_dies_and_is_replayed_in_order(s
 async def test_temporary_failures_are_never_dead_lettered(shop: Shop) -> None:
     order = uuid4()
     poison = Poison(order, 1)
-    await shop.listen(poison.handler)
+    await shop.start_consumer(poison.handler)
     await shop.publish([paid(order, 1), paid(order, 2)])
 
     async def tried() -> bool:
@@ -94,7 +94,7 @@ async def test_temporary_failures_are_never_dead_lettered(shop: Shop) -> None:
 async def test_a_locked_row_delays_its_key_only_and_costs_no_attempt(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """However long: an attempt that only waited is not counted."""
+    """An attempt that ends with a lock time-out is not counted, however often that happens."""
     monkeypatch.setitem(sessions.LIMITS, "lock_timeout", "50ms")
     held, free = uuid4(), uuid4()
     attempts = 0
@@ -104,14 +104,14 @@ async def test_a_locked_row_delays_its_key_only_and_costs_no_attempt(
         nonlocal attempts
         attempts += event.order_id == held
         await tx.execute("SELECT FROM gates WHERE key = $1 FOR UPDATE", event.order_id)
-        await write_down(tx, event, envelope)
+        await record_effect(tx, event, envelope)
 
     async with shop.notifications.connection() as connection:
         await connection.execute("CREATE TABLE gates AS SELECT unnest($1::uuid[]) AS key", [held, free])
     async with shop.notifications.transaction() as other:
         await other.execute("SELECT FROM gates WHERE key = $1 FOR UPDATE", held)
         await shop.publish([paid(order, version) for version in (1, 2, 3) for order in (held, free)])
-        await shop.listen(handler)
+        await shop.start_consumer(handler)
         assert await shop.effects(3) == [(free, 1), (free, 2), (free, 3)]
         before = attempts
 
@@ -125,7 +125,7 @@ async def test_a_locked_row_delays_its_key_only_and_costs_no_attempt(
 
 async def test_a_body_that_does_not_fit_its_type_is_queued_for_retry(shop: Shop) -> None:
     order = uuid4()
-    await shop.listen(Poison(order, 99).handler)
+    await shop.start_consumer(Poison(order, 99).handler)
     broken = paid(order, 1).model_copy(update={"total": None})
     await shop.publish([broken, paid(order, 2)])
     await is_dead(shop)
@@ -136,19 +136,20 @@ async def test_a_body_that_does_not_fit_its_type_is_queued_for_retry(shop: Shop)
     assert await shop.effects(1) == [(order, 2)]
 
 
-async def test_an_event_queues_behind_one_that_another_replica_parks_while_both_hold_them(shop: Shop) -> None:
-    """As after a rebalance that came too late: the second replica's claim waits for the first's, and then must look."""
+async def test_an_event_queues_behind_one_that_another_replica_queues_at_the_same_time(shop: Shop) -> None:
+    """After a late rebalance two replicas have the same partition. The second one's claim waits for the first one's
+    transaction, and must then check the retry queue."""
     order = uuid4()
     claimed, rest = await shop.publish([paid(order, version) for version in (1, 2)])
     async with shop.notifications.transaction() as former:
         assert await inbox.claim(former, TOPIC, [claimed])
-        await former.execute(PARK, claimed, TOPIC, str(order).encode())
-        await shop.listen(Poison(order, 0).handler)
+        await former.execute(QUEUE_EVENT, claimed, TOPIC, str(order).encode())
+        await shop.start_consumer(Poison(order, 0).handler)
 
         async def waits() -> bool:
             return bool(await shop.value(shop.notifications, WAITERS))
 
-        await eventually(waits, what="a claim that waits")
+        await eventually(waits, what="a waiting claim")
 
     async def queued() -> bool:
         found = "SELECT array_agg(event_id ORDER BY id) FROM parked_events"
@@ -158,26 +159,26 @@ async def test_an_event_queues_behind_one_that_another_replica_parks_while_both_
     assert await shop.value(shop.notifications, "SELECT count(*) FROM effects") == 0
 
 
-async def test_many_replicas_retry_one_key_in_order_and_once(shop: Shop) -> None:
+async def test_several_replicas_retry_each_event_once_and_in_order(shop: Shop) -> None:
     orders = [uuid4() for _ in range(5)]
-    sick = asyncio.Event()
-    sick.set()
+    failing = asyncio.Event()
+    failing.set()
 
     @consumes(OrderPaid)
     async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
-        if sick.is_set() and event.version == 0:
+        if failing.is_set() and event.version == 0:
             raise ValueError
-        await write_down(tx, event, envelope)
+        await record_effect(tx, event, envelope)
 
-    first = await shop.listen(handler)
+    first = await shop.start_consumer(handler)
     await shop.publish([paid(order, version) for version in range(8) for order in orders])
 
     async def queued() -> bool:
         return bool(await shop.value(shop.notifications, "SELECT count(*) FROM parked_events") == 40)
 
     await eventually(queued)
-    sick.clear()
-    others = [shop.another(shop.notification_url) for _ in range(2)]
+    failing.clear()
+    others = [shop.another_pool(shop.notification_url) for _ in range(2)]
     tasks = []
     for database in others:
         retrier = type(first.retrier)(database, first.subscriptions, "/notification_service", first.tuning)
@@ -200,7 +201,7 @@ async def test_staff_list_replay_and_discard_dead_letters(shop: Shop) -> None:
     async def never(tx: Transaction, event: OrderPaid) -> None:
         raise ValueError(event.number)
 
-    await shop.listen(never)
+    await shop.start_consumer(never)
     await shop.publish([paid(order, version, "7" * 6_000) for version in (1, 2) for order in orders])
 
     async def all_dead() -> bool:
@@ -219,7 +220,7 @@ async def test_staff_list_replay_and_discard_dead_letters(shop: Shop) -> None:
         items = page["items"] + rest["items"]
         assert {item["key"] for item in items} == set(map(str, orders))
         assert {item["behind"] for item in items} == {1}
-        assert {len(item["value"]) for item in items} == {4_000}, "a page of them may not grow with the events"
+        assert {len(item["value"]) for item in items} == {4_000}, "long values must be cut off"
         assert min(item["value_bytes"] for item in items) > 6_000
         for impossible in (0, -1, 2**63, 10**30, "x"):
             assert (await client.post(f"/dead-letters/{impossible}/replay")).status_code == 422
@@ -231,7 +232,7 @@ async def test_staff_list_replay_and_discard_dead_letters(shop: Shop) -> None:
 
 
 class _Runtime:
-    """What the endpoints ask of a running service."""
+    """The parts of a runtime that the endpoints use."""
 
     def __init__(self, shop: Shop) -> None:
         self.database = shop.notifications

@@ -1,4 +1,4 @@
-"""The broker rejects a producer's sequence: the relay gets over it by itself, and nothing is lost or out of order."""
+"""When the broker rejects a producer's sequence number, the relay recovers, and no event is lost or out of order."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ from service_kit.tests.messaging.test_relay_ahead import TOPIC, UNPUBLISHED, ver
 
 
 class Skips(Producer):
-    """Before its second group it skips sequence numbers, as if the broker had forgotten a batch."""
+    """Skips sequence numbers before its second group, as if the broker had lost a batch."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
@@ -31,7 +31,7 @@ class Skips(Producer):
         return self.outcomes[-1]
 
 
-async def say(shop: Shop, order: UUID, version: int) -> None:
+async def add_to_outbox(shop: Shop, order: UUID, version: int) -> None:
     async with shop.orders.transaction() as tx:
         await outbox.add(tx, paid(order, version))
 
@@ -47,7 +47,7 @@ async def test_a_rejected_sequence_number_only_causes_a_new_producer(shop: Shop)
 
     for version in range(1, 5):
         for order in orders:
-            await say(shop, order, version)
+            await add_to_outbox(shop, order, version)
         await eventually(all_published)
     relay.stop()
     await running

@@ -1,4 +1,4 @@
-"""A stalled consumer is visible from outside, and so is its recovery."""
+"""The health check reports a stalled consumer, and its recovery."""
 
 import asyncio
 import dataclasses
@@ -12,64 +12,64 @@ from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.service import Messaging
 from service_kit.messaging.tuning import Tuning
-from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid, write_down
+from service_kit.tests.messaging.shop import QUICK, Shop, eventually, paid, record_effect
 
-RED_WITHIN = 45.0
+UNHEALTHY_WITHIN = 45.0
 
 
 class Stuck:
-    """A handler that waits for what doesn't come."""
+    """A handler that waits for the test at version 2."""
 
     def __init__(self) -> None:
-        self.waits, self.goes_on = asyncio.Event(), asyncio.Event()
+        self.waits, self.may_continue = asyncio.Event(), asyncio.Event()
 
         @consumes(OrderPaid)
         async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
             if event.version == 2:
                 self.waits.set()
-                await self.goes_on.wait()
-            await write_down(tx, event, envelope)
+                await self.may_continue.wait()
+            await record_effect(tx, event, envelope)
 
         self.handler = handler
 
 
-async def _turns_red_and_green_again(shop: Shop, tuning: Tuning) -> float:
-    """Seconds until it was red."""
+async def _stall_and_recover(shop: Shop, tuning: Tuning) -> float:
+    """Stalls the consumer and lets it recover. Returns the seconds until it was unhealthy."""
     stuck, order = Stuck(), uuid4()
-    listener = await shop.listen(stuck.handler, tuning=tuning)
+    consuming = await shop.start_consumer(stuck.handler, tuning=tuning)
     await shop.publish([paid(order, 1)])
     await shop.effects(1)
-    await eventually(lambda: _is(listener, True), RED_WITHIN)
+    await eventually(lambda: _is(consuming, True), UNHEALTHY_WITHIN)
     await shop.publish([paid(order, 2)])
     await stuck.waits.wait()
     since = time.monotonic()
-    await eventually(lambda: _is(listener, False), 2 * RED_WITHIN)
+    await eventually(lambda: _is(consuming, False), 2 * UNHEALTHY_WITHIN)
     seconds = time.monotonic() - since
-    health = await listener.health()
+    health = await consuming.health()
     assert health.broker_reachable
     assert any("no progress" in problem for problem in health.problems), health.problems
-    stuck.goes_on.set()
+    stuck.may_continue.set()
     assert await shop.effects(2) == [(order, 1), (order, 2)]
-    await eventually(lambda: _is(listener, True), RED_WITHIN)
+    await eventually(lambda: _is(consuming, True), UNHEALTHY_WITHIN)
     return seconds
 
 
-async def _is(listener: Messaging, ok: bool) -> bool:
-    return (await listener.health()).ok is ok
+async def _is(consuming: Messaging, ok: bool) -> bool:
+    return (await consuming.health()).ok is ok
 
 
 async def test_a_stalled_consumer_is_unhealthy(shop: Shop) -> None:
-    await _turns_red_and_green_again(
+    await _stall_and_recover(
         shop, dataclasses.replace(QUICK, stalled_seconds=0.5, unhealthy_seconds=1.0, watch_seconds=0.2)
     )
 
 
 @pytest.mark.long
 async def test_a_stalled_consumer_is_unhealthy_in_time(shop: Shop) -> None:
-    """With the numbers that services run on; twice the watch, for the lag must first be seen."""
-    assert await _turns_red_and_green_again(shop, Tuning()) <= RED_WITHIN
+    """This uses the times that services have in production."""
+    assert await _stall_and_recover(shop, Tuning()) <= UNHEALTHY_WITHIN
 
 
 def test_the_configured_times_keep_the_promised_limit() -> None:
     tuning = Tuning()
-    assert tuning.unhealthy_seconds + 2 * tuning.watch_seconds < RED_WITHIN
+    assert tuning.unhealthy_seconds + 2 * tuning.watch_seconds < UNHEALTHY_WITHIN

@@ -1,4 +1,4 @@
-"""A wrong handler is found when the service is composed."""
+"""A handler with a wrong signature is rejected at start-up."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -15,53 +15,53 @@ from service_kit.tests.messaging.shop import module
 
 @consumes(OrderPaid)
 async def hot(tx: Transaction, event: OrderPaid) -> None:
-    """Right."""
+    """Valid."""
 
 
 @consumes(OrderCancelled, batch=True)
 async def transaction_batch(tx: Transaction, events: list[OrderCancelled], envelopes: list[Envelope]) -> None:
-    """Right."""
+    """Valid."""
 
 
 @consumes(UserErased)
 async def session(tx: Session, event: UserErased, envelope: Envelope) -> None:
-    """Right: another topic may use the other kind of session."""
+    """Valid: another topic may use the other kind of session."""
 
 
 @consumes(OrderCancelled)
 async def other_session(tx: Session, event: OrderCancelled) -> None:
-    """Right alone, wrong beside `hot`."""
+    """Valid alone; with `hot`, its topic would have both kinds of session."""
 
 
 @consumes(OrderPaid)
 async def duplicate(tx: Transaction, event: OrderPaid) -> None:
-    """Right alone, wrong beside `hot`."""
+    """Valid alone; with `hot`, its event would have two handlers."""
 
 
 @consumes(OrderPaid)
 async def wrong_event(tx: Transaction, event: OrderCancelled) -> None:
-    """Takes another event than it is given."""
+    """Its parameter has another type than the event that it subscribes to."""
 
 
 @consumes(OrderPaid, batch=True)
 async def not_a_list(tx: Transaction, event: OrderPaid) -> None:
-    """Takes one event and is given many."""
+    """It takes one event, but subscribes to batches."""
 
 
 @consumes(OrderPaid, batch=True)
 @consumes(OrderCancelled)
 async def both_ways(tx: Transaction, event: list[OrderPaid] | OrderCancelled) -> None:
-    """Can't know what it is given."""
+    """It subscribes to two events in different ways, so its parameter cannot have one type."""
 
 
 @consumes(OrderPaid)
 async def no_session(tx: Any, event: OrderPaid) -> None:
-    """Has no annotation of its first parameter."""
+    """Its first parameter is not annotated as a session."""
 
 
 @consumes(OrderPaid)
 async def too_many(tx: Transaction, event: OrderPaid, envelope: Envelope, more: int) -> None:
-    """Wants what nobody gives."""
+    """It has a parameter that the processor cannot fill."""
 
 
 def test_valid_handlers_are_collected_by_topic() -> None:

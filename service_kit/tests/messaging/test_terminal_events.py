@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from contracts.events.users import UserChanged, UserErased
 from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes, retry_queue
-from service_kit.tests.messaging.shop import Shop, erased, eventually, write_down
+from service_kit.tests.messaging.shop import Shop, erased, eventually, record_effect
 from service_kit.tests.messaging.test_consumer import snapshot
 
 KEYS = "SELECT convert_from(key, 'UTF8') || ' ' || status FROM parked_events ORDER BY id"
@@ -32,15 +32,15 @@ async def blocked_keys(shop: Shop) -> list[str]:
         return [row[0] for row in await connection.fetch(KEYS)]
 
 
-async def become(shop: Shop, *wanted: str) -> None:
-    async def so() -> bool:
+async def queue_becomes(shop: Shop, *wanted: str) -> None:
+    async def is_so() -> bool:
         return await blocked_keys(shop) == list(wanted)
 
-    await eventually(so, what=f"parked: {wanted}")
+    await eventually(is_so, what=f"retry queue: {wanted}")
 
 
-async def places_of(shop: Shop, word: str) -> list[str]:
-    """The tables of messaging in which the word stands; bytes show as hexadecimal digits."""
+async def tables_with(shop: Shop, word: str) -> list[str]:
+    """The tables of messaging that contain the word. PostgreSQL shows bytes as hexadecimal digits."""
     found = []
     async with shop.notifications.connection() as connection:
         for table in ("parked_events", "outbox", "inbox"):
@@ -49,37 +49,37 @@ async def places_of(shop: Shop, word: str) -> list[str]:
     return found
 
 
-async def test_an_erasure_waits_for_no_dead_letter_and_leaves_nothing_of_it(shop: Shop) -> None:
+async def test_an_erasure_does_not_wait_for_dead_letters_and_deletes_them(shop: Shop) -> None:
     ada, bob, word = uuid4(), uuid4(), f"canary{uuid4().hex[:8]}"
     await shop.publish([known(ada, 1, word), known(ada, 2, word), known(bob, 1, "bob")])
-    await shop.listen(never, snapshot)
-    await shop.records("users.dlq", 2)  # both were given up on, and said so
+    await shop.start_consumer(never, snapshot)
+    await shop.records("users.dlq", 2)  # both became dead letters
 
     async def published() -> bool:
         unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
         return bool(await shop.value(shop.notifications, unpublished) == 0)
 
     await eventually(published)
-    assert set(await places_of(shop, word)) == {"parked_events", "outbox"}
+    assert set(await tables_with(shop, word)) == {"parked_events", "outbox"}
 
     await shop.publish([erased(ada, 3)])
     assert await shop.effects(1) == [(ada, 3)]
-    await become(shop, f"{bob} dead")
-    assert await places_of(shop, word) == []
-    assert await places_of(shop, "bob@example.com") == ["parked_events", "outbox"]
+    await queue_becomes(shop, f"{bob} dead")
+    assert await tables_with(shop, word) == []
+    assert await tables_with(shop, "bob@example.com") == ["parked_events", "outbox"]
     async with shop.notifications.transaction() as tx:
         [letter] = await retry_queue.dead_letters(tx, after=0, limit=10)
         assert await retry_queue.replay(tx, letter.id)
-    await shop.publish([erased(ada, 4)])  # said again
+    await shop.publish([erased(ada, 4)])  # a terminal event may be published again
     assert await shop.effects(2) == [(ada, 3), (ada, 4)]
 
 
 async def test_terminal_events_do_not_wait_for_failed_ones_and_keep_their_order(shop: Shop) -> None:
     ada = uuid4()
     await shop.publish([known(ada, 1, "ada"), known(ada, 2, "ada"), erased(ada, 3), erased(ada, 4)])
-    await shop.listen(never, snapshot)
+    await shop.start_consumer(never, snapshot)
     assert await shop.effects(2) == [(ada, 3), (ada, 4)]
-    await become(shop)
+    await queue_becomes(shop)
 
 
 async def test_earlier_events_stay_until_the_terminal_event_takes_effect(shop: Shop) -> None:
@@ -89,50 +89,50 @@ async def test_earlier_events_stay_until_the_terminal_event_takes_effect(shop: S
     async def forget(tx: Transaction, event: UserErased, envelope: Envelope) -> None:
         if not cured.is_set():
             raise ValueError
-        await write_down(tx, event, envelope)
+        await record_effect(tx, event, envelope)
 
     await shop.publish([known(ada, 1, "ada"), erased(ada, 2), erased(ada, 3)])
-    await shop.listen(never, forget)
-    await become(shop, f"{ada} dead", f"{ada} dead", f"{ada} waiting")
+    await shop.start_consumer(never, forget)
+    await queue_becomes(shop, f"{ada} dead", f"{ada} dead", f"{ada} waiting")
     cured.set()
     async with shop.notifications.transaction() as tx:
         letters = await retry_queue.dead_letters(tx, after=0, limit=10)
         assert await retry_queue.replay(tx, letters[1].id)
     assert await shop.effects(2) == [(ada, 2), (ada, 3)]
-    await become(shop)
+    await queue_becomes(shop)
 
 
 async def test_a_terminal_event_waits_for_an_event_being_handled(shop: Shop) -> None:
-    """Or that one's effects, which come later, would outlive it."""
-    ada, in_hand, go_on = uuid4(), asyncio.Event(), asyncio.Event()
+    """Otherwise the effects of that event would be committed after the erasure, and stay."""
+    ada, being_handled, may_continue = uuid4(), asyncio.Event(), asyncio.Event()
     attempts = 0
 
     @consumes(UserChanged)
     async def slow(tx: Transaction, event: UserChanged, envelope: Envelope) -> None:
         nonlocal attempts
         attempts += 1
-        if attempts <= 2:  # with its batch, and alone
+        if attempts <= 2:  # the first attempt is in its batch, the second alone
             raise ValueError
-        in_hand.set()
-        await go_on.wait()
-        await write_down(tx, event, envelope)
+        being_handled.set()
+        await may_continue.wait()
+        await record_effect(tx, event, envelope)
 
     await shop.publish([known(ada, 1, "ada")])
-    first: Any = await shop.listen(slow, snapshot)
-    await in_hand.wait()
+    first: Any = await shop.start_consumer(slow, snapshot)
+    await being_handled.wait()
     await shop.publish([erased(ada, 2)])
     other = type(first.retrier)(
-        shop.another(shop.notification_url), first.subscriptions, "/notification_service", first.tuning
+        shop.another_pool(shop.notification_url), first.subscriptions, "/notification_service", first.tuning
     )
     running = asyncio.create_task(other.run())
 
     async def waits() -> bool:
         return bool(await shop.value(shop.notifications, WAITERS))
 
-    await eventually(waits, what="another replica's turn")
+    await eventually(waits, what="the other replica waiting for the lock")
     assert await shop.value(shop.notifications, "SELECT count(*) FROM effects") == 0
-    go_on.set()
+    may_continue.set()
     assert await shop.effects(2) == [(ada, 1), (ada, 2)]
     other.stop()
     await running
-    await become(shop)
+    await queue_becomes(shop)

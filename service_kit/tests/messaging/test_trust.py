@@ -18,22 +18,22 @@ from service_kit.messaging import Envelope, consumes
 from service_kit.messaging.envelope import Record, Unreadable, encode
 from service_kit.messaging.incoming import read
 from service_kit.messaging.subscriptions import gather
-from service_kit.tests.messaging.shop import Shop, module, paid, write_down
+from service_kit.tests.messaging.shop import Shop, module, paid, record_effect
 
 
 @consumes(OrderPaid, batch=True)
 async def received(tx: Transaction, events: list[OrderPaid], envelopes: list[Envelope]) -> None:
     for event, envelope in zip(events, envelopes, strict=True):
-        await write_down(tx, event, envelope)
+        await record_effect(tx, event, envelope)
 
 
 @consumes(payment_status.PaymentSucceeded)
 async def booked(tx: Transaction, event: payment_status.PaymentSucceeded) -> None:
-    """Only to be subscribed to."""
+    """Never called: the test only needs a subscription to the topic."""
 
 
 async def test_an_untrusted_source_makes_a_dead_letter_with_the_reason(shop: Shop) -> None:
-    """Its key does not wait for it: a stranger's record must not hold up ours."""
+    """Later events of the key do not wait, since a record of an outsider must not delay those of services."""
     order = uuid4()
     sources = ("/order_service", "/inventory_service", "/strange", "/order_service")
     async with AIOKafkaProducer(bootstrap_servers=shop.kafka) as producer:
@@ -41,7 +41,7 @@ async def test_an_untrusted_source_makes_a_dead_letter_with_the_reason(shop: Sho
             event = paid(order, version)
             headers = encode(Envelope(uuid7(), event.type, source, event.subject, utcnow()))
             await shop.send(producer, ORDER_NOTIFICATION.name, event.key, event.model_dump_json().encode(), headers)
-    await shop.listen(received)
+    await shop.start_consumer(received)
     assert await shop.effects(2) == [(order, 1), (order, 4)]
     letters = await shop.records(ORDER_NOTIFICATION.dlq.name, 2)
     reasons = [dict(letter.headers)["error"].decode() for letter in letters]

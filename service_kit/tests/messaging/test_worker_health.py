@@ -1,4 +1,4 @@
-"""A worker that can't consume is not ready, and tells no lag of what is no longer its own."""
+"""A worker that cannot consume is not ready, and reports no lag of partitions that it has lost."""
 
 import dataclasses
 from uuid import uuid4
@@ -17,8 +17,8 @@ from service_kit.tests.messaging.shop import (
     eventually,
     module,
     paid,
+    record_effect,
     settings,
-    write_down,
 )  # fmt: skip
 
 TUNING = dataclasses.replace(QUICK, watch_seconds=0.2)
@@ -26,7 +26,7 @@ TUNING = dataclasses.replace(QUICK, watch_seconds=0.2)
 
 @consumes(OrderPaid)
 async def handler(tx: Transaction, event: OrderPaid, envelope: Envelope) -> None:
-    await write_down(tx, event, envelope)
+    await record_effect(tx, event, envelope)
 
 
 async def start(shop: Shop, role: str) -> Messaging:
@@ -64,13 +64,13 @@ async def test_lag_is_reported_by_the_owner_of_the_partitions(shop: Shop) -> Non
     worker = await start(shop, "worker")
     await shop.publish([paid(uuid4(), 1)])
 
-    async def is_told() -> bool:
+    async def is_reported() -> bool:
         return REGISTRY.get_sample_value("consumer_lag", {"topic": topic}) is not None
 
-    async def is_not_told() -> bool:
-        return not await is_told()
+    async def is_not_reported() -> bool:
+        return not await is_reported()
 
-    await eventually(is_told)
+    await eventually(is_reported)
     assert worker.consumer is not None
-    worker.consumer.stop()  # as after a rebalance: it holds nothing, and its watchdog looks on
-    await eventually(is_not_told)
+    worker.consumer.stop()  # as after a rebalance, it has no partitions, and its watchdog still runs
+    await eventually(is_not_reported)

@@ -1,4 +1,4 @@
-"""The key ring: the last good keys, however long the user service is away and whatever it answers."""
+"""The key ring keeps the last valid keys while the user service is unavailable or responds with invalid ones."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ KEY = GOOD["keys"][0]
 
 
 class UserService:
-    """What the user service answers when it is asked for its keys, and how often it was."""
+    """Responds with `answer` when its keys are fetched, and counts the fetches."""
 
     def __init__(self, answer: object = GOOD) -> None:
         self.answer = answer
@@ -43,7 +43,7 @@ AWAY = ConnectionError("away")
 
 @pytest.fixture
 def url() -> Iterator[str]:
-    """A service's database."""
+    """The URL of a service's database."""
     url = new_database("order_service")
     yield url
     drop_database(url)
@@ -70,7 +70,7 @@ async def until(condition: Callable[[], bool], seconds: float = 5) -> None:
 
 
 def accepts(ring: KeyRing, token: str) -> bool:
-    """By a verifier that has not seen the token before."""
+    """Whether a new verifier, without a cached result for the token, accepts it."""
     try:
         return bool(TokenVerifier(ring, tokens.ISSUER).verify(token))
     except Unauthenticated:
@@ -84,11 +84,11 @@ async def test_a_service_starts_and_verifies_while_the_user_service_is_down(url:
             while not await connection.fetchval("SELECT count(*) FROM verification_keys"):
                 await asyncio.sleep(0.01)
     async with ring_on(url, UserService(AWAY)) as ring:
-        assert ring.ready, "at once: what was kept needs no fetch"
+        assert ring.ready, "stored keys can be used before the first fetch"
         assert accepts(ring, tokens.token())
 
 
-async def test_the_last_good_keys_serve_for_hours(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_last_good_keys_are_used_for_hours(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "RETRY_PAUSE", 0.01)
     user_service = UserService()
     async with ring_on(url, user_service, refresh_seconds=0.01) as ring:
@@ -107,7 +107,7 @@ async def test_the_last_good_keys_serve_for_hours(url: str, monkeypatch: pytest.
 
 
 async def test_the_age_of_the_keys_is_reported_while_fetching_fails(url: str) -> None:
-    """It grows between fetches, and with each that fails; a start does not make old keys young."""
+    """The age grows until a fetch succeeds, and a restart does not reset it."""
     async with ring_on(url, UserService(AWAY)) as ring:
         assert ring.age() == float("inf")
         assert REGISTRY.get_sample_value("verification_keys_age_seconds") == float("inf")
@@ -124,7 +124,7 @@ async def test_the_age_of_the_keys_is_reported_while_fetching_fails(url: str) ->
 
 
 async def test_keys_that_another_process_fetched_are_loaded(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also after a start at which neither the user service nor the database had anything to give."""
+    """This process started while neither the user service nor the database had any keys."""
     monkeypatch.setattr(module, "RETRY_PAUSE", 0.02)
     async with ring_on(url, UserService(AWAY)) as ring:
         assert not ring.ready
@@ -154,14 +154,14 @@ async def test_ten_thousand_unknown_keys_cause_one_background_fetch(url: str, mo
             if number % 500 == 0:
                 await asyncio.sleep(0)
         assert time.monotonic() - started < 5
-        await until(lambda: user_service.asked == 2)  # and this one hangs
+        await until(lambda: user_service.asked == 2)  # this fetch hangs
         assert verifier.verify(known)
         with pytest.raises(Unauthenticated):
             verifier.verify(unknown)
         hanging.set()
         asked_at = time.monotonic()
         await until(lambda: user_service.asked == 3)
-        assert time.monotonic() - asked_at > 0.2, "the next one not before its time"
+        assert time.monotonic() - asked_at > 0.2, "the next fetch comes only after the pause"
 
 
 async def test_a_new_key_is_found_soon_after_its_first_token(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -236,7 +236,7 @@ def test_keys_for_other_algorithms_are_ignored() -> None:
 
 @asynccontextmanager
 async def web_server(answer: bytes, *, keep_sending: bool = False) -> AsyncIterator[str]:
-    """Answers each request by these bytes, then perhaps without end."""
+    """A server that responds with these bytes, and then optionally sends data without end."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Access tokens: what is accepted, and all that is not."""
+"""Which access tokens are accepted and which are rejected."""
 
 import base64
 import hashlib
@@ -28,7 +28,7 @@ async def _keys(key_set: dict[str, Any]) -> KeyRing:
     async def fetch() -> dict[str, Any]:
         return key_set
 
-    keys = KeyRing(fetch, None, 300)  # type: ignore[arg-type]  # no database: nothing is kept here
+    keys = KeyRing(fetch, None, 300)  # type: ignore[arg-type]  # without a database, since nothing is stored
     await keys.refresh()
     return keys
 
@@ -54,7 +54,7 @@ async def test_an_api_client_differs_from_a_person(verifier: TokenVerifier) -> N
 
 
 def _signed_with_the_public_key() -> str:
-    """The classic mix-up: HS256, with the public key as the secret."""
+    """An algorithm confusion attack: HS256 with the public key as the secret."""
 
     def part(value: object) -> bytes:
         return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
@@ -118,7 +118,7 @@ async def test_a_cached_token_is_rejected_after_its_expiry(
     verifier.verify(token)
     assert looked_at == []
     monkeypatch.setattr(time, "time", lambda: float(end))
-    with pytest.raises(AttributeError):  # what stands in for the verification gives nothing
+    with pytest.raises(AttributeError):  # since the replaced verification returns None
         verifier.verify(token)
     assert looked_at == [token]
 

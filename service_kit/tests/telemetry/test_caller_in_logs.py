@@ -1,4 +1,4 @@
-"""Each line of a request says who sent it, in every service."""
+"""In every service, the log lines of a request name the account or API client that sent it."""
 
 import json
 import logging
@@ -16,7 +16,7 @@ SERVICES = ("user", "product", "inventory", "order", "notification")
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     before, configured = (root.handlers, root.level), structlog.get_config()
     yield
@@ -28,7 +28,7 @@ def _as_it_was() -> Iterator[None]:
 async def test_a_log_line_names_the_user_or_the_api_client(
     service: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(middleware, "log", structlog.get_logger("http"))  # the other remembers how it was configured
+    monkeypatch.setattr(middleware, "log", structlog.get_logger("http"))  # a used logger keeps its old configuration
     settings = {"log_level": "INFO", "log_format": "json", **NEEDED.get(service, {})}
     async with serve(f"{service}_service", **settings) as served:
         person, program = uuid4(), uuid4()

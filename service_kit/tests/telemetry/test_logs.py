@@ -1,4 +1,4 @@
-"""What a line of the log looks like, whoever writes it."""
+"""Log lines of structlog and of the standard library have the same format."""
 
 import logging
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 @pytest.fixture(autouse=True)
-def _as_it_was() -> Iterator[None]:
+def _restore_logging() -> Iterator[None]:
     root = logging.getLogger()
     before, configured = (root.handlers, root.level), structlog.get_config()
     yield
@@ -25,11 +25,11 @@ def _as_it_was() -> Iterator[None]:
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
-    """By a parser that takes what RFC 8259 says and nothing else: Python's own reads `Infinity` too."""
+    """The lines, parsed strictly by RFC 8259; the parser of Python's `json` would accept `Infinity`."""
     return [from_json(line, allow_inf_nan=False) for line in capsys.readouterr().out.splitlines()]
 
 
-def test_both_ways_of_logging_write_the_same_lines(capsys: pytest.CaptureFixture[str]) -> None:
+def test_structlog_and_the_standard_library_write_the_same_format(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logs(service="note_service", level="INFO", style="json")
     with continue_trace(f"00-{TRACE}-b7ad6b7169203331-01"), structlog.contextvars.bound_contextvars(request_id="r-1"):
         structlog.get_logger("http").info("request", api_token="tok", path="/ä\n", id=UUID(int=1))
@@ -93,7 +93,7 @@ class _Odd:
 
 
 def test_control_characters_in_logs_are_escaped(capsys: pytest.CaptureFixture[str]) -> None:
-    """Neither as a message, nor as a value, a name, an object's own words or an error's, of either way of logging."""
+    """This covers messages, values, keys, `repr` of objects and exceptions, from both logging libraries."""
     configure_logs(service="note_service", level="INFO", style="console")
     log = structlog.get_logger("http")
     log.info(ESCAPES, path=ESCAPES, thing=_Odd(), **{ESCAPES: 1})
@@ -107,4 +107,4 @@ def test_control_characters_in_logs_are_escaped(capsys: pytest.CaptureFixture[st
     assert {c for c in written if not c.isprintable()} == {"\n"}
     assert "\\x1b[2J" in written
     lines = written.splitlines()
-    assert sum(line.startswith("forged line") for line in lines) == 2, "in the two tracebacks alone"
+    assert sum(line.startswith("forged line") for line in lines) == 2, "only tracebacks may have line breaks"

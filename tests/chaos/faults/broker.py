@@ -7,7 +7,7 @@ from tests.chaos.faults.fault import Fault
 from tests.chaos.faults.kills import kill
 
 
-async def away(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
+async def stop_for_a_while(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
     for name in parts:
         await asyncio.to_thread(shop.stop, name)
     try:
@@ -19,5 +19,5 @@ async def away(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
 
 FAULTS = (
     Fault("kill-broker", ("kafka",), kill),
-    Fault("broker-away", ("kafka",), away, seconds=(10, 30)),
+    Fault("broker-away", ("kafka",), stop_for_a_while, seconds=(10, 30)),
 )

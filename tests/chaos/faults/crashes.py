@@ -4,10 +4,10 @@ import asyncio
 from pathlib import Path
 
 from local_stack.shop import Shop
-from tests.chaos.faults.fault import Fault, Inflict, running
+from tests.chaos.faults.fault import Fault, Inject, running
 from tests.system.world import until
 
-VICTIMS: dict[str, tuple[str, ...]] = {
+TARGETS: dict[str, tuple[str, ...]] = {
     "commit": ("inventory", "order"),
     "publish": ("inventory", "order"),
     "mark": ("inventory", "order"),
@@ -20,29 +20,29 @@ VICTIMS: dict[str, tuple[str, ...]] = {
 REACHED_WITHIN = 60.0
 
 
-def _before_and_after(step: str) -> Inflict:
-    async def inflict(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
+def _before_and_after(step: str) -> Inject:
+    async def inject(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
         [name] = parts
         for moment in ("before", "after"):
             await running(shop, name)
             await crash(shop, name, f"{step}.{moment}")
 
-    return inflict
+    return inject
 
 
 async def crash(shop: Shop, name: str, point: str) -> None:
     """Returns when the service has reached this failpoint and was killed there."""
-    published = Path(shop.settings["FAILPOINTS"]) / f"{name}.{point}"
-    await asyncio.to_thread(published.parent.mkdir, parents=True, exist_ok=True)
-    await asyncio.to_thread(published.touch)
+    failpoint = Path(shop.settings["FAILPOINTS"]) / f"{name}.{point}"
+    await asyncio.to_thread(failpoint.parent.mkdir, parents=True, exist_ok=True)
+    await asyncio.to_thread(failpoint.touch)
 
     async def died() -> bool:
-        return not await asyncio.to_thread(published.exists)
+        return not await asyncio.to_thread(failpoint.exists)
 
     try:
         await until(f"{name} dies at {point}", died, REACHED_WITHIN)
     finally:
-        await asyncio.to_thread(published.unlink, missing_ok=True)
+        await asyncio.to_thread(failpoint.unlink, missing_ok=True)
 
 
-FAULTS = tuple(Fault(f"crash-{step}", victims, _before_and_after(step)) for step, victims in VICTIMS.items())
+FAULTS = tuple(Fault(f"crash-{step}", targets, _before_and_after(step)) for step, targets in TARGETS.items())

@@ -8,7 +8,7 @@ from local_stack.parts import SERVICES
 from local_stack.shop import Shop
 from tests.system.world import until
 
-Inflict = Callable[[Shop, tuple[str, ...], float], Awaitable[None]]
+Inject = Callable[[Shop, tuple[str, ...], float], Awaitable[None]]
 """Returns when the fault is over, which may be before the shop has recovered from it."""
 
 EVERY_SERVICE = tuple(service.name for service in SERVICES)
@@ -19,8 +19,8 @@ class Fault:
     """`at_once`: how many targets it hits at a time, and `seconds`: how long it lasts; both as (minimum, maximum)."""
 
     name: str
-    victims: tuple[str, ...]
-    inflict: Inflict
+    targets: tuple[str, ...]
+    inject: Inject
     at_once: tuple[int, int] = (1, 1)
     seconds: tuple[float, float] = (0, 0)
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from local_stack.shop import Shop
-from tests.chaos.faults.fault import Fault, Inflict
+from tests.chaos.faults.fault import Fault, Inject
 from tests.chaos.proxied import ProxiedShop
 from tests.harness.proxy import Proxy
 
@@ -32,14 +32,14 @@ async def resets(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
             await asyncio.sleep(1)
 
 
-def _for_a_while(begin: Callable[[Proxy], None]) -> Inflict:
-    async def inflict(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
+def _for_a_while(begin: Callable[[Proxy], None]) -> Inject:
+    async def inject(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
         async with _broken(shop, parts) as proxies:
             for proxy in proxies:
                 begin(proxy)
             await asyncio.sleep(seconds)
 
-    return inflict
+    return inject
 
 
 SERVERS = ("postgres", "kafka")

@@ -1,13 +1,13 @@
 """A model of what the business promises about an order, independent of the services and their tables.
 
-An order changes its status as in `ONWARD`, or keeps it. Surplus money is refunded, and never more than was captured.
+Transitions of the status are those of `TRANSITIONS`. Surplus money is refunded, but never more than was captured.
 """
 
 from collections import Counter
 from dataclasses import dataclass, field
 from uuid import UUID
 
-ONWARD = {
+TRANSITIONS = {
     ("pending", "stock is reserved"): "awaiting_payment",
     ("pending", "stock is lacking"): "rejected",
     ("pending", "cancelled"): "cancelled",
@@ -30,12 +30,12 @@ ONWARD = {
     ("delivered", "everything came back"): "returned",
     ("completed", "everything came back"): "returned",
 }
-STATUSES = {status for status, _ in ONWARD} | set(ONWARD.values())
-WANTS_NO_MONEY = {"rejected", "cancelled", "expired"}
-ENDS = WANTS_NO_MONEY | {"completed", "returned"}
+STATUSES = {status for status, _ in TRANSITIONS} | set(TRANSITIONS.values())
+REFUNDED_STATUSES = {"rejected", "cancelled", "expired"}
+FINAL_STATUSES = REFUNDED_STATUSES | {"completed", "returned"}
 NOT_PAID_YET = {"pending", "awaiting_payment"}
 
-TELLS = {
+EVENTS = {
     "awaiting_payment": ["order.awaiting_payment"],
     "rejected": ["order.rejected"],
     "paid": ["order.paid", "fulfilment.requested"],
@@ -52,7 +52,7 @@ TELLS = {
 
 
 @dataclass(frozen=True, slots=True)
-class SeenRefund:
+class ObservedRefund:
     id: UUID
     payment_id: UUID
     amount: int
@@ -60,16 +60,16 @@ class SeenRefund:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenReturn:
-    """`given_back`: the amount of its automatic refund; None: nothing yet."""
+class ObservedReturn:
+    """`refund_made`: the amount of its automatic refund; None: nothing yet."""
 
     id: UUID
     state: str
-    given_back: int | None
+    refund_made: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Observed:
     """The observable state of an order."""
 
     status: str
@@ -78,8 +78,8 @@ class Seen:
     version: int
     captured: int
     refunded: int
-    refunds: tuple[SeenRefund, ...]
-    returns: tuple[SeenReturn, ...]
+    refunds: tuple[ObservedRefund, ...]
+    returns: tuple[ObservedReturn, ...]
     emitted: tuple[tuple[str, int], ...]
     """Each event about the order with its version, in the order in which they are published."""
     history: tuple[tuple[int, str | None, str], ...]
@@ -96,52 +96,52 @@ class Charge:
     succeeded: bool | None = None
 
 
-COURSE = {"created": 0, "dispatched": 1, "delivered": 2, "lost": 2}
+PARCEL_PROGRESS = {"created": 0, "dispatched": 1, "delivered": 2, "lost": 2}
 """The sequence of the statuses of a parcel; `lost` is final too."""
 
 
 @dataclass
-class PromisedOrder:
+class ExpectedOrder:
     """Follows the inputs of one order, and determines its expected state."""
 
     total: int
     status: str = "pending"
     captured: int = 0
-    asked_back: int = 0
-    given_back: int = 0
-    kept_by_failure: int = 0
+    refunds_requested: int = 0
+    refund_made: int = 0
+    refunds_failed: int = 0
     """The amount of failed refunds, which can be requested again."""
     published: list[str] = field(default_factory=lambda: ["order.placed", "reservation.requested"])
     parcels: dict[UUID, str] = field(default_factory=dict)
     """The status of each parcel, by the events that the order has received."""
     parcels_in_all: int = 1
 
-    def can_be_called_off(self) -> bool:
-        return (self.status, "cancelled") in ONWARD
+    def can_be_cancelled(self) -> bool:
+        return (self.status, "cancelled") in TRANSITIONS
 
-    def goes(self, what: str) -> None:
-        onward = ONWARD.get((self.status, what))
-        if onward is None:
+    def apply(self, what: str) -> None:
+        next_status = TRANSITIONS.get((self.status, what))
+        if next_status is None:
             return
-        self.status = onward
-        self.published += TELLS[onward]
-        if what == "cancelled" and onward == "cancelled":
+        self.status = next_status
+        self.published += EVENTS[next_status]
+        if what == "cancelled" and next_status == "cancelled":
             self.published.append("release.requested")
-        if onward in WANTS_NO_MONEY:
-            self.asked_back += self.left()
-        if onward == "awaiting_payment" and self.is_paid():
-            self.goes("paid in full")
-        if onward in ("shipped", "partially_shipped"):
-            self._ends_with_its_parcels()
+        if next_status in REFUNDED_STATUSES:
+            self.refunds_requested += self.left()
+        if next_status == "awaiting_payment" and self.is_paid():
+            self.apply("paid in full")
+        if next_status in ("shipped", "partially_shipped"):
+            self._follow_parcels()
 
-    def _ends_with_its_parcels(self) -> None:
+    def _follow_parcels(self) -> None:
         if self.status in ("shipped", "partially_shipped") and self._parcels_at("delivered") >= self.parcels_in_all:
-            self.goes("every parcel is lost" if self._all_are_lost() else "the last parcel arrived")
+            self.apply("every parcel is lost" if self._all_are_lost() else "the last parcel arrived")
 
     def stock_is_reserved(self) -> None:
-        if self.status in WANTS_NO_MONEY:
+        if self.status in REFUNDED_STATUSES:
             self.published.append("release.requested")
-        self.goes("stock is reserved")
+        self.apply("stock is reserved")
 
     def release_is_refused(self) -> None:
         """The status follows from its parcels again; the customer was notified of them already."""
@@ -151,45 +151,45 @@ class PromisedOrder:
         if self.is_refunded_in_full() and left < self.parcels_in_all:
             self.published.append("fulfilment.refunded")
         self.status = "paid" if not left else "partially_shipped" if left < self.parcels_in_all else "shipped"
-        self._ends_with_its_parcels()
+        self._follow_parcels()
 
     def money_arrives(self, amount: int) -> None:
         """The outstanding amount is used for the order; the rest is refunded automatically."""
         wanted = max(0, self.total - self.left()) if self.status in NOT_PAID_YET else 0
         self.captured += amount
-        self.asked_back += max(0, amount - wanted)
+        self.refunds_requested += max(0, amount - wanted)
         if self.is_paid():
-            self.goes("paid in full")
+            self.apply("paid in full")
 
     def refund_is_asked(self, amount: int) -> None:
         """A full refund cancels an order before its dispatch; after a dispatch, the warehouse is warned of the other
         parcels."""
         was_refunded_in_full = self.is_refunded_in_full()
-        self.asked_back += amount
-        self._is_given_back_since(was_refunded_in_full)
+        self.refunds_requested += amount
+        self._follow_refund(was_refunded_in_full)
 
     def refund_fails(self, amount: int) -> None:
         """The amount still belongs to the order, and pays for it."""
         was_refunded_in_full = self.is_refunded_in_full()
-        self.kept_by_failure += amount
+        self.refunds_failed += amount
         if was_refunded_in_full and not self.is_refunded_in_full() and self.status in ("paid", "partially_shipped"):
             self.published.append("fulfilment.refunded")
         if self.is_paid():
-            self.goes("paid in full")
+            self.apply("paid in full")
 
     def refund_succeeds(self, amount: int, *, after_all: bool) -> None:
         """`after_all`: it had failed before."""
         was_refunded_in_full = self.is_refunded_in_full()
-        self.given_back += amount
+        self.refund_made += amount
         if after_all:
-            self.kept_by_failure -= amount
-            self._is_given_back_since(was_refunded_in_full)
+            self.refunds_failed -= amount
+            self._follow_refund(was_refunded_in_full)
 
-    def _is_given_back_since(self, was_refunded_in_full: bool) -> None:
+    def _follow_refund(self, was_refunded_in_full: bool) -> None:
         if self.is_refunded_in_full() and not was_refunded_in_full:
             if self.status == "partially_shipped":
                 self.published.append("fulfilment.refunded")
-            self.goes("all is refunded")
+            self.apply("all is refunded")
 
     def is_refunded_in_full(self) -> bool:
         return self.captured > 0 and self.left() <= 0
@@ -197,26 +197,26 @@ class PromisedOrder:
     def parcel_is(self, parcel: UUID, how_far: str, parcels_in_all: int, worth: int) -> None:
         """An event that is older than an earlier one is ignored. `worth`: the price of the contents."""
         known = self.parcels.get(parcel)
-        if known is not None and COURSE[known] >= COURSE[how_far]:
+        if known is not None and PARCEL_PROGRESS[known] >= PARCEL_PROGRESS[how_far]:
             return
         self.parcels[parcel], self.parcels_in_all = how_far, parcels_in_all
         is_last = self._parcels_at(how_far) >= parcels_in_all
         if how_far == "dispatched":
             if not is_last and self.status == "partially_shipped":
                 self.published.append("order.shipped")
-            self.goes("the last parcel left" if is_last else "a parcel left")
+            self.apply("the last parcel left" if is_last else "a parcel left")
         elif how_far == "delivered" and is_last:
-            self.goes("the last parcel arrived")
+            self.apply("the last parcel arrived")
         elif how_far == "lost":
-            self._loses(worth)
+            self._lose(worth)
 
-    def _loses(self, worth: int) -> None:
+    def _lose(self, worth: int) -> None:
         """A lost parcel is refunded once, up to the rest of the captured amount."""
         if self._all_are_lost():
-            self.goes("every parcel is lost")
+            self.apply("every parcel is lost")
         else:
-            self._ends_with_its_parcels()
-        if self.status not in WANTS_NO_MONEY:
+            self._follow_parcels()
+        if self.status not in REFUNDED_STATUSES:
             self.refund_is_asked(min(worth, max(self.left(), 0)))
 
     def _all_are_lost(self) -> bool:
@@ -227,16 +227,16 @@ class PromisedOrder:
 
     def left(self) -> int:
         """The refundable amount; only this pays for the order, not pending refunds."""
-        return self.captured - (self.asked_back - self.kept_by_failure)
+        return self.captured - (self.refunds_requested - self.refunds_failed)
 
     def payment_status(self) -> str:
         if not self.captured:
             return "unpaid"
-        if self.given_back == self.captured:
+        if self.refund_made == self.captured:
             return "refunded"
-        if self.captured - self.given_back >= self.total:
+        if self.captured - self.refund_made >= self.total:
             return "paid"
-        return "partially_refunded" if self.given_back else "partially_paid"
+        return "partially_refunded" if self.refund_made else "partially_paid"
 
     def fulfilment_status(self) -> str:
         if not self.parcels:
@@ -250,30 +250,33 @@ class PromisedOrder:
 
     def _parcels_at(self, how_far: str) -> int:
         """The number of parcels that have reached this status."""
-        return sum(COURSE[each] >= COURSE[how_far] for each in self.parcels.values())
+        return sum(PARCEL_PROGRESS[each] >= PARCEL_PROGRESS[how_far] for each in self.parcels.values())
 
-    def holds(self, seen: Seen) -> None:
+    def holds(self, observed: Observed) -> None:
         """Asserts that the observed state is the expected one."""
-        assert seen.status == self.status
-        assert seen.payment_status == self.payment_status()
-        assert seen.fulfilment_status == self.fulfilment_status()
-        assert (seen.captured, seen.refunded) == (self.captured, self.given_back)
-        assert sum(refund.amount for refund in seen.refunds) == self.asked_back
-        assert 0 <= self.given_back <= self.captured, "never more back than came in"
-        if self.status in WANTS_NO_MONEY:
-            assert self.left() <= self.kept_by_failure, "an order that was cancelled keeps no money"
-        assert Counter(name for name, _ in seen.emitted) == Counter(self.published)
-        self._versions_hold(seen)
+        assert observed.status == self.status
+        assert observed.payment_status == self.payment_status()
+        assert observed.fulfilment_status == self.fulfilment_status()
+        assert (observed.captured, observed.refunded) == (self.captured, self.refund_made)
+        assert sum(refund.amount for refund in observed.refunds) == self.refunds_requested
+        assert 0 <= self.refund_made <= self.captured, "no more is refunded than was captured"
+        if self.status in REFUNDED_STATUSES:
+            assert self.left() <= self.refunds_failed, "a cancelled order keeps no money"
+        assert Counter(name for name, _ in observed.emitted) == Counter(self.published)
+        self._check_versions(observed)
 
-    def _versions_hold(self, seen: Seen) -> None:
+    def _check_versions(self, observed: Observed) -> None:
         """Versions grow by one, none is used for two steps, and each step starts from the status of the previous
         one."""
-        spoken, noted = [version for _, version in seen.emitted], [version for version, _, _ in seen.history]
-        assert spoken == sorted(set(spoken)), "events of one order are published in its order"
-        assert noted == sorted(set(noted))
-        assert sorted({*spoken, *noted}) == list(range(1, seen.version + 1)), "versions grow by one"
-        for (_, _, to), (_, start, _) in zip(seen.history, seen.history[1:], strict=False):
-            assert start == to, "each step begins where the last one ended"
-        assert seen.history[-1][2] == seen.status
-        left = {step[1:] for step in seen.history if step[1] in ENDS and step[2] != step[1]}
-        assert left <= {("completed", "returned")}, "an end is an end, but for goods that come back late"
+        event_versions, step_versions = (
+            [version for _, version in observed.emitted],
+            [version for version, _, _ in observed.history],
+        )
+        assert event_versions == sorted(set(event_versions)), "the events of an order are in the order of its versions"
+        assert step_versions == sorted(set(step_versions))
+        assert sorted({*event_versions, *step_versions}) == list(range(1, observed.version + 1)), "versions grow by one"
+        for (_, _, to), (_, start, _) in zip(observed.history, observed.history[1:], strict=False):
+            assert start == to, "each step starts from the status of the previous one"
+        assert observed.history[-1][2] == observed.status
+        left = {step[1:] for step in observed.history if step[1] in FINAL_STATUSES and step[2] != step[1]}
+        assert left <= {("completed", "returned")}, "the only change of a final status is by a late return"

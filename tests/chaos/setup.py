@@ -27,13 +27,13 @@ SETTINGS = {
     "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
     **RAISED,
 }
-SAID_EVERY = 10.0
+STATUS_SECONDS = 10.0
 """Seconds between two status lines in a log, which can show no line that changes."""
 
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
-def keep_quiet() -> None:
+def prepare_process() -> None:
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # it reports each broker that we killed ourselves
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as on Ctrl-C, the shop is stopped first
 
@@ -64,7 +64,7 @@ async def shown(run: Run) -> AsyncIterator[None]:
                     live.update(text, refresh=True)
                 else:
                     errors.print(text)
-                await asyncio.sleep(0.5 if errors.is_terminal else SAID_EVERY)
+                await asyncio.sleep(0.5 if errors.is_terminal else STATUS_SECONDS)
 
         showing = asyncio.create_task(show())
         try:

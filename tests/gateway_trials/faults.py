@@ -17,7 +17,7 @@ class Crash(Exception):
     """Simulates a crash of the process at this point."""
 
 
-class Wire:
+class WebhookFaults:
     """An ASGI wrapper of the service: it rejects webhooks, delays them (so that others overtake them), or loses the
     response after they were handled (so that the gateway repeats them)."""
 
@@ -60,7 +60,7 @@ async def listening(app: Asgi, port: int) -> AsyncIterator[None]:
         await serving
 
 
-class Line:
+class CallFaults:
     """The service's calls: some are not sent, the responses of some are lost, and around some the process crashes."""
 
     def __init__(self, gateway: PaymentGateway, chance: random.Random) -> None:
@@ -68,10 +68,10 @@ class Line:
         self.is_calm = False
         for name in ("open", "resolve", "capture", "cancel", "refund"):
             call = getattr(gateway, name)
-            setattr(gateway, name, self._troubled(call, may_crash=name != "resolve"))
+            setattr(gateway, name, self._with_faults(call, may_crash=name != "resolve"))
 
-    def _troubled(self, call: Callable[..., Awaitable[Any]], *, may_crash: bool) -> Callable[..., Awaitable[Any]]:
-        async def troubled(*arguments: Any, **named: Any) -> Any:
+    def _with_faults(self, call: Callable[..., Awaitable[Any]], *, may_crash: bool) -> Callable[..., Awaitable[Any]]:
+        async def with_faults(*arguments: Any, **named: Any) -> Any:
             fate = 1.0 if self.is_calm else self._chance.random()
             if fate < 0.05:
                 return NoResponse.UNREACHABLE
@@ -84,4 +84,4 @@ class Line:
                 raise Crash
             return answer
 
-        return troubled
+        return with_faults

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import asyncpg
 
 from tests.chaos.faults import FAULTS
-from tests.chaos.schedule import PAUSE, Strike
+from tests.chaos.schedule import PAUSE, PlannedFault
 from tests.system.world import World, until
 
 RECOVERED_WITHIN = 60.0
@@ -19,56 +19,56 @@ WHERE o.created_at > $1 AND h.from_status = 'pending' AND h.to_status <> 'pendin
 
 
 @dataclass
-class Struck:
+class InjectedFault:
     """A fault that was injected, `at` seconds from the start. `recovery`: seconds from its end until its targets were
     ready and an order was accepted and decided; None: not yet, and `failed`: not within RECOVERED_WITHIN."""
 
-    strike: Strike
+    planned: PlannedFault
     at: float
     recovery: float | None = None
     failed: str = ""
 
 
-class Storm:
-    """`patient`: each fault waits until the shop has recovered from the previous one, since a repeated fault would
-    otherwise hit a target that is not running."""
+class FaultInjector:
+    """`one_at_a_time`: each fault waits until the shop has recovered from the previous one. Otherwise a repeated fault
+    could hit a target that is not running."""
 
-    def __init__(self, world: World, plan: tuple[Strike, ...], *, patient: bool = False) -> None:
-        self.struck: list[Struck] = []
-        self._patient = patient
+    def __init__(self, world: World, plan: tuple[PlannedFault, ...], *, one_at_a_time: bool = False) -> None:
+        self.injected: list[InjectedFault] = []
+        self._one_at_a_time = one_at_a_time
         self._world = world
         self._plan = plan
 
-    async def rage(self) -> None:
+    async def run(self) -> None:
         """Returns when all faults are over and the shop has recovered from each, or has exceeded the time limit."""
         started = time.monotonic()
         async with asyncio.TaskGroup() as tasks:
-            for strike in self._plan:
-                peace = PAUSE[0] if self.struck else 0.0
-                await asyncio.sleep(max(started + strike.at - time.monotonic(), peace))
-                struck = Struck(strike, round(time.monotonic() - started, 1))
-                self.struck.append(struck)
+            for planned in self._plan:
+                pause = PAUSE[0] if self.injected else 0.0
+                await asyncio.sleep(max(started + planned.at - time.monotonic(), pause))
+                injected = InjectedFault(planned, round(time.monotonic() - started, 1))
+                self.injected.append(injected)
                 try:
-                    await FAULTS[strike.kind].inflict(self._world.shop, strike.parts, strike.seconds)
+                    await FAULTS[planned.kind].inject(self._world.shop, planned.parts, planned.seconds)
                 except AssertionError as error:  # the target stays down
-                    struck.failed = str(error)
+                    injected.failed = str(error)
                 else:
-                    watching = tasks.create_task(self._watch(struck))
-                    if self._patient:
+                    watching = tasks.create_task(self._watch(injected))
+                    if self._one_at_a_time:
                         await watching
 
-    async def _watch(self, struck: Struck) -> None:
+    async def _watch(self, injected: InjectedFault) -> None:
         ended, started = datetime.now(UTC), time.monotonic()
-        within = max(RECOVERED_WITHIN, struck.strike.seconds)  # the backlog takes no longer than the fault
+        within = max(RECOVERED_WITHIN, injected.planned.seconds)  # the backlog takes no longer than the fault
         try:
-            for name in struck.strike.parts:
+            for name in injected.planned.parts:
                 await self._ready(name)
             ready = time.monotonic() - started
             decided: datetime = await until("an order is decided", lambda: self._decided(ended), within)
         except AssertionError as error:
-            struck.failed = str(error)
+            injected.failed = str(error)
             return
-        struck.recovery = max(ready, (decided - ended).total_seconds())
+        injected.recovery = max(ready, (decided - ended).total_seconds())
 
     async def _ready(self, name: str) -> None:
         await until(f"{name} ready", lambda: asyncio.to_thread(self._world.shop.is_ready, name), RECOVERED_WITHIN)

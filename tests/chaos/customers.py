@@ -10,8 +10,8 @@ from typing import Any, Self
 import httpx
 
 from local_stack.shop import Shop
-from tests.system.crowd import STOCK
-from tests.system.fickle import FickleCrowd
+from tests.system.customers import STOCK
+from tests.system.irregular import IrregularCustomers
 from tests.system.world import Person, World
 
 CUSTOMERS = 12
@@ -30,34 +30,34 @@ class ChaosWorld(World):
 
     async def __aenter__(self) -> Self:
         await super().__aenter__()
-        self.http.event_hooks = {"response": [self._note]}
+        self.http.event_hooks = {"response": [self._record_unclear]}
         return self
 
-    def bears(self, answer: httpx.Response) -> bool:
-        return super().bears(answer) or answer.is_server_error
+    def is_retried(self, answer: httpx.Response) -> bool:
+        return super().is_retried(answer) or answer.is_server_error
 
-    async def _note(self, answer: httpx.Response) -> None:
-        if answer.is_server_error and not super().bears(answer):
+    async def _record_unclear(self, answer: httpx.Response) -> None:
+        if answer.is_server_error and not super().is_retried(answer):
             name = self._names[answer.request.url.port or 80]
             text = (await answer.aread()).decode(errors="replace")
             self.unclear[f"{answer.status_code} of {name}: {text[:200]}"] += 1
 
 
-class Stream(FickleCrowd):
-    """Places `rate` orders a second, however long earlier ones take. A request that fails finally is recorded as a
-    complaint; the other customers continue."""
+class CustomerStream(IrregularCustomers):
+    """Places `rate` orders a second, regardless of how long earlier ones take. A request that fails finally is recorded
+    in `failures`; the other customers continue."""
 
     def __init__(self, world: World, rate: float) -> None:
         super().__init__(world, verified=True)
-        self.complaints: list[str] = []
+        self.failures: list[str] = []
         self._rate = rate
-        self._people: list[Person] = []
+        self._customers: list[Person] = []
 
     async def prepare(self, stock: int = STOCK) -> None:
         await super().prepare(stock)
-        self._people = await self.arrive(CUSTOMERS)
+        self._customers = await self.register(CUSTOMERS)
 
-    async def flow(self, enough: asyncio.Event) -> None:
+    async def place_orders(self, enough: asyncio.Event) -> None:
         """Returns when enough orders have been placed and the last of them has been answered."""
         async with asyncio.TaskGroup() as tasks:
             for number in count():
@@ -67,33 +67,33 @@ class Stream(FickleCrowd):
                     return
                 tasks.create_task(self._buy(number))
                 if number % STAYS == STAYS - 1:
-                    tasks.create_task(self._take_the_place_of(number // STAYS % CUSTOMERS))
+                    tasks.create_task(self._replace_customer(number // STAYS % CUSTOMERS))
 
     async def _buy(self, number: int) -> None:
-        with self._noted(f"order {number}"):
-            await self.order(self._people[number % CUSTOMERS], number)
+        with self._recording_failures(f"order {number}"):
+            await self.order(self._customers[number % CUSTOMERS], number)
 
-    async def _take_the_place_of(self, place: int) -> None:
-        with self._noted("a new customer"):
-            [self._people[place]] = await self.arrive(1)
+    async def _replace_customer(self, place: int) -> None:
+        with self._recording_failures("a new customer"):
+            [self._customers[place]] = await self.register(1)
 
     async def _pay(self, order_id: str) -> None:
-        with self._noted(f"the payment of order {order_id}"):
+        with self._recording_failures(f"the payment of order {order_id}"):
             await super()._pay(order_id)
 
-    async def _send(self, parcel: dict[str, Any]) -> None:
-        with self._noted(f"the parcel {parcel['id']}"):
-            await super()._send(parcel)
+    async def _dispatch(self, parcel: dict[str, Any]) -> None:
+        with self._recording_failures(f"the parcel {parcel['id']}"):
+            await super()._dispatch(parcel)
 
-    async def _regret(self, order_id: str) -> None:
-        with self._noted(f"the return of order {order_id}"):
-            await super()._regret(order_id)
+    async def _return_goods(self, order_id: str) -> None:
+        with self._recording_failures(f"the return of order {order_id}"):
+            await super()._return_goods(order_id)
             return
-        self._regretted.discard(order_id)  # complained of once
+        self._to_return.discard(order_id)  # its failure is recorded once
 
     @contextmanager
-    def _noted(self, what: str) -> Iterator[None]:
+    def _recording_failures(self, what: str) -> Iterator[None]:
         try:
             yield
         except (AssertionError, httpx.TransportError) as error:
-            self.complaints.append(f"{what}: {error!r}")
+            self.failures.append(f"{what}: {error!r}")

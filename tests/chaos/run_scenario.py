@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.play NAME DIRECTORY`: runs one scenario in a shop of its own, whose logs stay in that
+"""`python -m tests.chaos.run_scenario NAME DIRECTORY`: runs one scenario in a shop of its own, whose logs stay in that
 directory.
 
 Progress goes to stderr. It writes NAME.md (a timeline) and NAME.json (the figures) beside the directory."""
@@ -10,32 +10,32 @@ from pathlib import Path
 from typing import Any
 
 from local_stack.shop import Shop
-from tests.chaos.crowd import TIMEOUT_SECONDS, ChaosWorld
+from tests.chaos.customers import TIMEOUT_SECONDS, ChaosWorld
 from tests.chaos.report import Outcome, page, percentile
 from tests.chaos.run import DRAINED_WITHIN, Run
 from tests.chaos.scenarios import BY_NAME, SEED, Scenario
-from tests.chaos.stage import keep_quiet, new_shop, shown
+from tests.chaos.setup import new_shop, prepare_process, shown
 
 Row = dict[str, Any]
 
 
 def main() -> None:
-    keep_quiet()
+    prepare_process()
     scenario, directory = BY_NAME[sys.argv[1]], Path(sys.argv[2])
     with new_shop(directory) as shop:
-        outcome = asyncio.run(_play(shop, scenario))
+        outcome = asyncio.run(_execute(shop, scenario))
     directory.with_suffix(".md").write_text(page(outcome, f"make chaos-full SCENARIO={scenario.name}"))
     directory.with_suffix(".json").write_text(json.dumps(figures(outcome)))
 
 
-async def _play(shop: Shop, scenario: Scenario) -> Outcome:
+async def _execute(shop: Shop, scenario: Scenario) -> Outcome:
     async with ChaosWorld(shop, TIMEOUT_SECONDS + (scenario.lasting or 0)) as world:
-        patient = len(scenario.faults) == 1 and not scenario.orders
+        one_at_a_time = len(scenario.faults) == 1 and not scenario.orders
         # The backlog may take as long to process as it took to build up.
         drained_within = max(DRAINED_WITHIN, scenario.lasting or 0)
-        run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, patient, scenario.orders, drained_within)
+        run = Run(world, SEED, scenario.plan(), 0, scenario.rate, True, one_at_a_time, scenario.orders, drained_within)
         async with shown(run):
-            return await run.play()
+            return await run.execute()
 
 
 def figures(outcome: Outcome) -> Row:

@@ -1,4 +1,4 @@
-"""A service with real rows in it, most of which belong to one customer: the owner."""
+"""A running service whose database has rows. Most of them belong to one customer, whom the tests call the owner."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -45,15 +45,15 @@ WHERE table_schema = 'public' AND table_type = 'BASE TABLE'
 
 
 @dataclass
-class Premises:
-    """One served service. `ids` are of real things, by (path, name of the parameter)."""
+class SeededService:
+    """A running service with rows. `ids` has the ids of existing resources by (path, name of the parameter)."""
 
     service: str
     served: Served
     owner: UUID
     ids: dict[tuple[str, str], str] = field(default_factory=dict)
     values: dict[str, Any] = field(default_factory=dict)
-    """Of fields and filters that name something real."""
+    """Values of body fields and filters that refer to existing resources."""
 
     def __post_init__(self) -> None:
         self.admin = self.client(role="Admin")
@@ -63,19 +63,19 @@ class Premises:
         return self.served.client(token(*permissions, role=role, user_id=user_id))
 
     @property
-    def marks(self) -> set[str]:
-        """What the owner and staff alone may read: the owner's id, name and address, and the ids of their things."""
+    def private_texts(self) -> set[str]:
+        """Texts that only the owner and staff may read: the owner's id, name and address, and ids of what they own."""
         own = {path for path, _ in self.ids if any(o.is_ones_own and o.path.startswith(path) for o in self.operations)}
-        things = {id for (path, _), id in self.ids.items() if path in own and path != "/cart/items"}
-        return {str(self.owner), OWNERS_NAME, OWNERS_EMAIL, SHIP_TO["line1"], *things}
+        resources = {id for (path, _), id in self.ids.items() if path in own and path != "/cart/items"}
+        return {str(self.owner), OWNERS_NAME, OWNERS_EMAIL, SHIP_TO["line1"], *resources}
 
     @property
     def operations(self) -> list[Operation]:
         return list(operations(self.service))
 
     async def rows_of_owner(self) -> set[str]:
-        """Every row, of any table, that contains the id of the owner or of the owner's things."""
-        return {row for row in await self.rows() if any(mark in row for mark in self.marks)}
+        """All rows, of all tables, that contain one of `private_texts`."""
+        return {row for row in await self.rows() if any(text in row for text in self.private_texts)}
 
     async def rows(self) -> set[str]:
         found: set[str] = set()
@@ -85,7 +85,8 @@ class Premises:
         return found
 
     async def find_ids(self) -> None:
-        """Of each path with a parameter, the first thing that the list above it shows: the owner's, else anybody's."""
+        """Finds an id for each path parameter: the first item of the list one level up, preferably one of the
+        owner's."""
         lists = {o.path: o for o in self.operations if o.method == "get"}
         for operation in sorted(self.operations, key=lambda o: len(o.path)):
             parts = operation.path.split("/")
@@ -107,28 +108,28 @@ class Premises:
 
 
 @asynccontextmanager
-async def premises(service: str) -> AsyncIterator[Premises]:
+async def seeded_service(service: str) -> AsyncIterator[SeededService]:
     async with serve(f"{service}_service", **{"jwks_refresh_seconds": 3600, **NEEDED.get(service, {})}) as served:
-        made = await _FURNISH[service](served)
+        made = await _SEED[service](served)
         async with served.runtime.database.connection() as connection:
             await connection.execute(_DEAD, uuid4())
         await made.find_ids()
         yield made
 
 
-async def _user(served: Served) -> Premises:
+async def _user(served: Served) -> SeededService:
     body = {"email": OWNERS_EMAIL, "password": PASSWORD, "full_name": OWNERS_NAME}
     account = _made(await served.anonymous.post("/users", json=body))
     form = {"grant_type": "password", "username": OWNERS_EMAIL, "password": PASSWORD}
     assert (await served.anonymous.post("/auth/token", data=form)).status_code == 200
-    found = Premises("user", served, UUID(account["id"]), values={"user_id": account["id"], "q": "Canary"})
+    found = SeededService("user", served, UUID(account["id"]), values={"user_id": account["id"], "q": "Canary"})
     _made(await found.as_owner.post("/users/me/addresses", json=SHIP_TO))
     found.ids["/users", "user_id"] = account["id"]
     return found
 
 
-async def _product(served: Served) -> Premises:
-    found = Premises("product", served, uuid4())
+async def _product(served: Served) -> SeededService:
+    found = SeededService("product", served, uuid4())
     category = _made(await found.admin.post("/categories", json={"name": "Lanterns"}))
     body = {"sku": "L1", "name": "A lantern", "category_id": category["id"], "price": _price(100), "status": "active"}
     product = _made(await found.admin.post("/products", json=body))
@@ -139,8 +140,8 @@ async def _product(served: Served) -> Premises:
     return found
 
 
-async def _inventory(served: Served) -> Premises:
-    found, product_id, order_id = Premises("inventory", served, uuid4()), uuid7(), uuid7()
+async def _inventory(served: Served) -> SeededService:
+    found, product_id, order_id = SeededService("inventory", served, uuid4()), uuid7(), uuid7()
     await served.deliver(product_of(product_id))
     warehouse = _made(await found.admin.post("/warehouses", json={"code": "W1", "name": "Main"}))
     supplier = _made(await found.admin.post("/suppliers", json={"name": "Hanford"}))
@@ -166,8 +167,8 @@ async def _inventory(served: Served) -> Premises:
     return found
 
 
-async def _order(served: Served) -> Premises:
-    found, product_id = Premises("order", served, uuid4()), uuid7()
+async def _order(served: Served) -> SeededService:
+    found, product_id = SeededService("order", served, uuid4()), uuid7()
     await served.deliver(product_of(product_id), _account(found.owner))
     assert (await found.as_owner.put(f"/cart/items/{product_id}", json={"quantity": 3})).is_success
     lines = [{"product_id": str(product_id), "quantity": 2}]
@@ -192,8 +193,8 @@ async def _order(served: Served) -> Premises:
     return found
 
 
-async def _notification(served: Served) -> Premises:
-    found, order_id = Premises("notification", served, uuid4()), uuid7()
+async def _notification(served: Served) -> SeededService:
+    found, order_id = SeededService("notification", served, uuid4()), uuid7()
     await served.deliver(_account(found.owner))
     line = {"product_id": uuid7(), "quantity": 1, "unit_price": 100}
     placed = OrderPlaced(
@@ -207,7 +208,7 @@ async def _notification(served: Served) -> Premises:
     return found
 
 
-_FURNISH: dict[str, Callable[[Served], Awaitable[Premises]]] = {
+_SEED: dict[str, Callable[[Served], Awaitable[SeededService]]] = {
     "user": _user, "product": _product, "inventory": _inventory, "order": _order, "notification": _notification,
 }  # fmt: skip
 

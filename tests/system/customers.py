@@ -15,9 +15,9 @@ import httpx
 
 from tests.system.world import ADDRESS, SOON, Person, World, none_left
 
-ENDS = frozenset({"delivered", "returned", "rejected", "cancelled"})
+FINAL_STATUSES = frozenset({"delivered", "returned", "rejected", "cancelled"})
 AT_ONCE = 12
-SHIPPING = 8
+DISPATCHERS = 8
 PRODUCTS = 6
 STOCK = 1_000
 PRICE, RARE_PRICE = 1250, 9900
@@ -25,7 +25,7 @@ RARE, EXPIRED, LASTING = 10, 40, 20
 """Pieces: of the product that is sold out soon; of each product, those that have expired, and those that will
 expire."""
 TOKENS = ("tok_ok", "tok_authorised", "tok_duplicate", "tok_lost_answer")
-LOOK = 0.3
+POLL_SECONDS = 0.3
 """Seconds between two requests for waiting orders; one request serves all of them."""
 PAGE = 100
 
@@ -64,7 +64,7 @@ class Ledger:
         return {id for ids in self.answers.values() for id in ids}
 
 
-class Crowd:
+class Customers:
     """Places `orders` orders by `customers` customers, one after the other; some order a product that is sold out soon.
 
     `verified`: their e-mail addresses are verified, so that they get e-mails too."""
@@ -73,14 +73,14 @@ class Crowd:
         self.ledger = Ledger()
         self._world = world
         self._verified = verified
-        self._each = orders // customers
-        self._visits = iter(range(customers))
+        self._orders_each = orders // customers
+        self._customer_numbers = iter(range(customers))
         self._products: list[str] = []
         self._rare = ""
         self._placed = asyncio.Condition()
         self._by_order: dict[str, tuple[Person, str]] = {}
         self._payments: dict[str, dict[str, Any]] = {}
-        self._shipped: set[str] = set()
+        self._taken_parcels: set[str] = set()
 
     @property
     def products(self) -> set[str]:
@@ -101,7 +101,7 @@ class Crowd:
             if product != self._rare:
                 await self._world.receive(product, LASTING, each, expires_on=date(today.year + 2, 1, 1))
 
-    async def arrive(self, number: int) -> list[Person]:
+    async def register(self, number: int) -> list[Person]:
         """Registers customers and signs them in."""
         people = await asyncio.gather(*(self._world.customer(verified=self._verified) for _ in range(number)))
         ids = {person.id for person in people}
@@ -109,38 +109,38 @@ class Crowd:
         self.ledger.verified |= ids if self._verified else set()
         return people
 
-    async def shop(self) -> None:
+    async def buy(self) -> None:
         """Places all orders; returns when each is in a final status."""
-        async with self.served():
-            await asyncio.gather(*(self._come() for _ in range(AT_ONCE)))
-            await self.ended()
+        async with self.fulfilling():
+            await asyncio.gather(*(self._register_and_buy() for _ in range(AT_ONCE)))
+            await self.wait_for_ends()
 
-    async def placed(self, number: int) -> None:
+    async def wait_for_orders(self, number: int) -> None:
         """Returns when so many orders have been accepted."""
         async with self._placed:
             await self._placed.wait_for(lambda: len(self.ledger.answers) >= number)
 
     @asynccontextmanager
-    async def served(self) -> AsyncIterator[None]:
+    async def fulfilling(self) -> AsyncIterator[None]:
         """Pays, dispatches and delivers orders until the block ends."""
         async with asyncio.TaskGroup() as tasks:
-            serving = [tasks.create_task(work) for work in self._service()]
+            serving = [tasks.create_task(work) for work in self._tasks()]
             yield
             for task in serving:
                 task.cancel()
 
-    def _service(self) -> list[Coroutine[Any, Any, None]]:
+    def _tasks(self) -> list[Coroutine[Any, Any, None]]:
         """The tasks that run until the block ends."""
-        return [self._pay_all(), self._ship_all()]
+        return [self._pay_all(), self._dispatch_all()]
 
-    async def ended(self, within: float = SOON) -> None:
+    async def wait_for_ends(self, within: float = SOON) -> None:
         """Fails if no order has advanced for `within` seconds, so that a slow machine only takes longer."""
         database = await asyncpg.connect(self._world.shop.database_url("order"))
         ids = [UUID(id) for id in self.ledger.orders]
         open_orders = "SELECT status, count(*) FROM orders WHERE id = ANY($1) AND status <> ALL($2) GROUP BY status"
 
         async def left() -> dict[str, int]:
-            found = await database.fetch(open_orders, ids, list(ENDS))
+            found = await database.fetch(open_orders, ids, list(FINAL_STATUSES))
             return {row["status"]: row["count"] for row in found}
 
         try:
@@ -148,14 +148,14 @@ class Crowd:
         finally:
             await database.close()
 
-    async def _come(self) -> None:
+    async def _register_and_buy(self) -> None:
         """One customer after the other registers and buys; meanwhile new products are added."""
-        for visit in self._visits:
-            [customer] = await self.arrive(1)
-            if visit % 4 == 0:
+        for number_of_customer in self._customer_numbers:
+            [customer] = await self.register(1)
+            if number_of_customer % 4 == 0:
                 self._products.append(await self._world.product(stock=STOCK))
-            for number in range(self._each):
-                await self.order(customer, visit * self._each + number)
+            for number in range(self._orders_each):
+                await self.order(customer, number_of_customer * self._orders_each + number)
 
     async def order(self, customer: Person, number: int) -> dict[str, Any]:
         """Every tenth order contains the scarce product; every second one has a card's token."""
@@ -163,7 +163,11 @@ class Crowd:
         pieces = self._wanted(number)
         lines = [{"product_id": id, "quantity": quantity} for id, quantity in pieces.items()]
         total = sum(quantity * (RARE_PRICE if id == self._rare else PRICE) for id, quantity in pieces.items())
-        body = {"lines": lines, "expected_total": {"amount": total, "currency": "GBP"}, **self._sent_and_paid(number)}
+        body = {
+            "lines": lines,
+            "expected_total": {"amount": total, "currency": "GBP"},
+            **self._address_and_card(number),
+        }
         order = await self._place(customer, key, body)
         if number % 5 == 0:  # as if the response had been lost
             await self._place(customer, key, body)
@@ -199,14 +203,14 @@ class Crowd:
             pieces[self._rare] = 1
         return pieces
 
-    def _sent_and_paid(self, number: int) -> dict[str, Any]:
+    def _address_and_card(self, number: int) -> dict[str, Any]:
         return {"ship_to": ADDRESS, **({"payment_token": self.card(number)} if number % 2 else {})}
 
     def card(self, number: int, *, again: bool = False) -> str:
         """The card token of the first payment of order `number`, or of a later one (`again`)."""
         return TOKENS[number // 2 % len(TOKENS)]
 
-    def pays_by_hand(self, number: int) -> bool:
+    def pays_separately(self, number: int) -> bool:
         """Whether the customer pays order `number` by a separate request."""
         return number % 2 == 0
 
@@ -220,12 +224,12 @@ class Crowd:
             found = await self._world.staff.call("order", "GET", "/orders", params=params)
             waiting = [order for order in found["items"] if order["id"] in self._by_order]
             await asyncio.gather(*(self._pay(order["id"]) for order in waiting))
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _pay(self, order_id: str) -> None:
         customer, key = self._by_order[order_id]
         number = self.number_of(order_id)
-        if not self.pays_by_hand(number):
+        if not self.pays_separately(number):
             return
         payment = self._payments.get(order_id)
         if payment is not None:
@@ -242,19 +246,19 @@ class Crowd:
             elif answer.status_code == 401:  # the token has expired; the next pass uses another
                 await customer.sign_in()
 
-    async def _ship_all(self) -> None:
+    async def _dispatch_all(self) -> None:
         parcels: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
         async with asyncio.TaskGroup() as tasks:
-            for _ in range(SHIPPING):
-                tasks.create_task(self._ship_each(parcels))
+            for _ in range(DISPATCHERS):
+                tasks.create_task(self._dispatch_each(parcels))
             while True:
                 waiting = await self._parcels()
                 for parcel in waiting:
-                    if parcel["order_id"] in self._by_order and parcel["id"] not in self._shipped:
-                        self._shipped.add(parcel["id"])
+                    if parcel["order_id"] in self._by_order and parcel["id"] not in self._taken_parcels:
+                        self._taken_parcels.add(parcel["id"])
                         parcels.put_nowait(parcel)
                 # Reading a long list costs the service as much as dispatching some of it.
-                await asyncio.sleep(LOOK * (1 + len(waiting) // PAGE))
+                await asyncio.sleep(POLL_SECONDS * (1 + len(waiting) // PAGE))
 
     async def _parcels(self) -> list[dict[str, Any]]:
         """All parcels that wait in the warehouses, including those that other tests left."""
@@ -266,9 +270,9 @@ class Crowd:
             params = {**params, "cursor": page["next"]} if page["next"] else None
         return found
 
-    async def _ship_each(self, parcels: asyncio.Queue[dict[str, Any]]) -> None:
+    async def _dispatch_each(self, parcels: asyncio.Queue[dict[str, Any]]) -> None:
         while True:
-            await self._send(await parcels.get())
+            await self._dispatch(await parcels.get())
 
-    async def _send(self, parcel: dict[str, Any]) -> None:
-        await self._world.send_and_bring(parcel)
+    async def _dispatch(self, parcel: dict[str, Any]) -> None:
+        await self._world.dispatch_and_deliver(parcel)

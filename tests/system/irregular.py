@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Coroutine
 from typing import Any
 
-from tests.system.carts import CartCrowd
-from tests.system.crowd import LOOK
+from tests.system.carts import CartCustomers
+from tests.system.customers import POLL_SECONDS
 from tests.system.world import SOON, Person, none_left, until
 
 CARDS = (
@@ -16,10 +16,10 @@ CARDS = (
 DECLINED = "tok_declined"
 PENCE = 100
 NOT_TO_DISPATCH, REFUNDED = "shipment-not-to-dispatch", "shipment-refunded"
-WAYS_BACK = ("all", "never comes", "rejected", "all", "broken")
+RETURN_OUTCOMES = ("all", "never arrives", "rejected", "all", "broken")
 
 
-class FickleCrowd(CartCrowd):
+class IrregularCustomers(CartCustomers):
     """A seventh of the orders is cancelled: half of them when they are placed, half when their parcel is dispatched. An
     eleventh is refunded in part. Of a ninth the customer requests a return, and sends all goods, some, or none. Two in
     thirteen are refunded in full by staff: before the dispatch, or at the same time. Of one in seventeen the carrier
@@ -27,107 +27,107 @@ class FickleCrowd(CartCrowd):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        self._regretted: set[str] = set()
+        self._to_return: set[str] = set()
         """Delivered orders whose goods are still to be refunded."""
 
     def card(self, number: int, *, again: bool = False) -> str:
         card = CARDS[number // 2 % len(CARDS)]
         return "tok_ok" if again and card == DECLINED else card
 
-    def pays_by_hand(self, number: int) -> bool:
-        return super().pays_by_hand(number) or self.card(number) == DECLINED
+    def pays_separately(self, number: int) -> bool:
+        return super().pays_separately(number) or self.card(number) == DECLINED
 
     async def order(self, customer: Person, number: int) -> dict[str, Any]:
         order = await super().order(customer, number)
         if number % 14 == 3:
-            await self._call_off(order["id"])
+            await self._cancel(order["id"])
         return order
 
-    async def ended(self, within: float = SOON) -> None:
-        await super().ended(within)
+    async def wait_for_ends(self, within: float = SOON) -> None:
+        await super().wait_for_ends(within)
 
         async def left() -> int:
-            return len(self._regretted)
+            return len(self._to_return)
 
         await none_left("all goods are refunded", left, within)
 
-    def _service(self) -> list[Coroutine[Any, Any, None]]:
-        return [*super()._service(), self._take_all_back()]
+    def _tasks(self) -> list[Coroutine[Any, Any, None]]:
+        return [*super()._tasks(), self._return_all_goods()]
 
-    async def _send(self, parcel: dict[str, Any]) -> None:
+    async def _dispatch(self, parcel: dict[str, Any]) -> None:
         order_id = parcel["order_id"]
         number = self.number_of(order_id)
         if number % 14 == 10:
-            await asyncio.gather(self._call_off(order_id), self._send_unless_called_off(parcel))
+            await asyncio.gather(self._cancel(order_id), self._dispatch_unless_cancelled(parcel))
         elif order_id in self.ledger.withdrawn:
-            await self._send_unless_called_off(parcel)
+            await self._dispatch_unless_cancelled(parcel)
         elif number % 13 == 6:
-            await self._stop(parcel)
+            await self._refund_before_dispatch(parcel)
         elif number % 13 == 11:
             self.ledger.withdrawn.add(order_id)
-            await asyncio.gather(self._give_all_back(order_id), self._send_unless_called_off(parcel))
+            await asyncio.gather(self._refund_in_full(order_id), self._dispatch_unless_cancelled(parcel))
         elif number % 17 == 8:
-            await self._send_and_lose(parcel)
+            await self._dispatch_and_lose(parcel)
         else:
-            await self._send_and_bring(parcel)
+            await self._dispatch_and_deliver(parcel)
 
-    async def _send_and_bring(self, parcel: dict[str, Any]) -> None:
+    async def _dispatch_and_deliver(self, parcel: dict[str, Any]) -> None:
         order_id = parcel["order_id"]
         number = self.number_of(order_id)
         if number % 9 == 4:
-            self._regretted.add(order_id)
-        await super()._send(parcel)
+            self._to_return.add(order_id)
+        await super()._dispatch(parcel)
         if number % 15 == 7:
             right = {"tracking_number": f"{parcel['id'][-8:]}-RIGHT"}
             await self._world.staff.call("inventory", "PATCH", f"/shipments/{parcel['id']}/dispatch", json=right)
         if number % 11 == 5:
-            await self._schedule_check(order_id)
+            await self._refund_in_part(order_id)
 
-    async def _stop(self, parcel: dict[str, Any]) -> None:
+    async def _refund_before_dispatch(self, parcel: dict[str, Any]) -> None:
         """Refunds the order in full before any dispatch; then no parcel may be dispatched."""
         order_id = parcel["order_id"]
         self.ledger.stopped.add(order_id)
-        await self._give_all_back(order_id)
+        await self._refund_in_full(order_id)
         customer, _ = self._by_order[order_id]
         await customer.order_becomes(order_id, "cancelled", within=self._world.timeout)
-        await self._send_unless_called_off(parcel)
+        await self._dispatch_unless_cancelled(parcel)
 
-    async def _send_and_lose(self, parcel: dict[str, Any]) -> None:
+    async def _dispatch_and_lose(self, parcel: dict[str, Any]) -> None:
         order_id = parcel["order_id"]
         lost = self.ledger.lost.setdefault(order_id, set())
         all_of_them = self.number_of(order_id) % 2 == 0
         is_lost = all_of_them or not lost
         if is_lost:
             lost.add(parcel["id"])
-        await self._hand_over(parcel)
+        await self._try_to_dispatch(parcel)
         path = f"/shipments/{parcel['id']}/{'lost' if is_lost else 'deliver'}"
         await self._world.staff.call("inventory", "POST", path)
 
-    async def _call_off(self, order_id: str) -> None:
+    async def _cancel(self, order_id: str) -> None:
         self.ledger.withdrawn.add(order_id)
         customer, _ = self._by_order[order_id]
         path = f"/orders/{order_id}/cancel"
         await customer.call("order", "POST", path, json={}, done_if="order-transition-refused")
 
-    async def _send_unless_called_off(self, parcel: dict[str, Any]) -> None:
+    async def _dispatch_unless_cancelled(self, parcel: dict[str, Any]) -> None:
         """If another parcel was dispatched and the order is refunded, so that the warehouse is warned, dispatches this
         one nevertheless."""
-        sent = await self._hand_over(parcel, NOT_TO_DISPATCH, REFUNDED)
+        sent = await self._try_to_dispatch(parcel, NOT_TO_DISPATCH, REFUNDED)
         if sent is None:
-            sent = await self._hand_over(parcel, NOT_TO_DISPATCH, confirm_refunded=True)
+            sent = await self._try_to_dispatch(parcel, NOT_TO_DISPATCH, confirm_refunded=True)
         if sent is not None:
             await self._world.staff.call("inventory", "POST", f"/shipments/{parcel['id']}/deliver")
 
-    async def _hand_over(self, parcel: dict[str, Any], *rejected: str, confirm_refunded: bool = False) -> Any:
+    async def _try_to_dispatch(self, parcel: dict[str, Any], *rejected: str, confirm_refunded: bool = False) -> Any:
         sent = {"carrier": "Royal Mail", "tracking_number": parcel["id"][-8:], "confirm_refunded": confirm_refunded}
         path = f"/shipments/{parcel['id']}/dispatch"
         return await self._world.staff.call("inventory", "POST", path, json=sent, done_if=rejected)
 
-    async def _schedule_check(self, order_id: str) -> None:
+    async def _refund_in_part(self, order_id: str) -> None:
         await self._refund(order_id, {"amount": PENCE})
         self.ledger.refunds[order_id] = PENCE
 
-    async def _give_all_back(self, order_id: str) -> None:
+    async def _refund_in_full(self, order_id: str) -> None:
         paid = await self._refund(order_id, {})
         self.ledger.refunds[order_id] = paid["amount"]["amount"]
 
@@ -140,12 +140,12 @@ class FickleCrowd(CartCrowd):
         await staff.call("order", "POST", f"/payments/{paid['id']}/refunds", json=amount, headers=headers)
         return paid
 
-    async def _take_all_back(self) -> None:
+    async def _return_all_goods(self) -> None:
         while True:
-            await asyncio.gather(*(self._regret(order_id) for order_id in list(self._regretted)))
-            await asyncio.sleep(LOOK)
+            await asyncio.gather(*(self._return_goods(order_id) for order_id in list(self._to_return)))
+            await asyncio.sleep(POLL_SECONDS)
 
-    async def _regret(self, order_id: str) -> None:
+    async def _return_goods(self, order_id: str) -> None:
         """Returns goods as soon as all parcels are delivered and staff have made their refunds: the rest is the
         price."""
         customer, _ = self._by_order[order_id]
@@ -154,10 +154,10 @@ class FickleCrowd(CartCrowd):
             return
         order = await customer.call("order", "GET", f"/orders/{order_id}")
         if order["status"] == "delivered":
-            await self._take_back(order, WAYS_BACK[number // 9 % len(WAYS_BACK)])
-            self._regretted.discard(order_id)
+            await self._make_return(order, RETURN_OUTCOMES[number // 9 % len(RETURN_OUTCOMES)])
+            self._to_return.discard(order_id)
 
-    async def _take_back(self, order: dict[str, Any], how: str) -> None:
+    async def _make_return(self, order: dict[str, Any], how: str) -> None:
         """Returns all pieces in good condition; or one broken piece; or none, because they never arrive or because the
         return was rejected and then withdrawn."""
         pieces: Counter[str] = Counter()
@@ -165,18 +165,18 @@ class FickleCrowd(CartCrowd):
             pieces[line["product_id"]] += line["quantity"]
         one = order["lines"][0]["product_id"]
         wanted = pieces if how == "all" else Counter({one: pieces[one]})
-        asked = await self._ask(order["id"], wanted, "first")
+        asked = await self._request_return(order["id"], wanted, "first")
         path, staff = f"/returns/{asked['id']}", self._world.staff
         if how == "rejected":
             why = {"reason": "worn"}
             await staff.call("order", "POST", f"{path}/reject", json=why, done_if="return-decided")
-            again = await self._ask(order["id"], wanted, "second")
+            again = await self._request_return(order["id"], wanted, "second")
             customer, _ = self._by_order[order["id"]]
             await customer.call("order", "POST", f"/returns/{again['id']}/withdraw", done_if="return-decided")
             return
         await staff.call("order", "POST", f"{path}/approve", done_if="return-decided")
         back = await self._expected(order["id"])
-        if how == "never comes":
+        if how == "never arrives":
             self.ledger.closed.add(order["id"])
             await staff.call("inventory", "POST", f"/returns/{back['id']}/close")
             return
@@ -184,7 +184,7 @@ class FickleCrowd(CartCrowd):
         await self._receive(back, came, "restock" if how == "all" else "scrap")
         self.ledger.returns[order["id"]] = came
 
-    async def _ask(self, order_id: str, wanted: Counter[str], key: str) -> dict[str, Any]:
+    async def _request_return(self, order_id: str, wanted: Counter[str], key: str) -> dict[str, Any]:
         lines = [{"product_id": id, "quantity": quantity} for id, quantity in wanted.items()]
         customer, _ = self._by_order[order_id]
         asked: dict[str, Any] = await customer.call(

@@ -50,7 +50,7 @@ class Level(NamedTuple):
     held: int
 
 
-class Storehouse:
+class PureInventory:
     def __init__(self, on_hand: Levels) -> None:
         self.on_hand = {product: dict(places) for product, places in on_hand.items()}
         self.reserved = {product: dict.fromkeys(places, 0) for product, places in on_hand.items()}
@@ -125,8 +125,7 @@ class Storehouse:
         self.returns.setdefault(new.id, new)
 
     def receives(self, back: Return, came: dict[UUID, ReceivedQuantity]) -> ReturnReceived | None:
-        """In the first warehouse that ever had the goods. None: it was received before, or the quantities are not
-        allowed."""
+        """Receives a return in one of the warehouses. None: it was received before, or quantities are not allowed."""
         place = next(iter(next(iter(self.on_hand.values()))))
         try:
             if not back.receive(place, came, back.customer_id, utcnow()):
