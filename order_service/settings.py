@@ -8,7 +8,7 @@ from service_kit.settings import ServiceSettings
 
 
 class Settings(ServiceSettings, service="order"):
-    """A field is read from ORDER_<NAME>, else from <NAME>. Durations are in seconds or ISO 8601 (`PT24H`)."""
+    """A field is read from ORDER_<NAME>, else from <NAME>. Durations are written as ISO 8601 (`PT24H`)."""
 
     port: int = 8002
     operations_port: int = 18002
@@ -42,7 +42,7 @@ class Settings(ServiceSettings, service="order"):
         default=60, ge=0, description="from one client address, which many people in an office may share"
     )
     unpaid_pieces: int = Field(
-        default=10, ge=0, description="unpaid pieces of one product that an account or address may hold at least"
+        default=10, ge=0, description="unpaid pieces of one product that an account or address may hold in any case"
     )
     unpaid_stock_share: float = Field(default=0.1, ge=0, le=1, description="this share of its stock instead, if more")
     failed_payments_per_order: int = Field(default=5, ge=0)
