@@ -11,7 +11,7 @@ from local_stack.environment import ROOT
 from tests.documents.names import Tree
 
 LIST = Path(__file__).with_name("dialect.txt")
-# The glossary and the changelog name former words; past decisions and migrations keep the words of their time.
+# The glossary and the changelog name former words; migrations keep the words of their time.
 EXEMPT = re.compile(
     r"docs/glossary\.md|CHANGELOG\.md|tests/documents/(dialect\.txt|test_dialect\.py)"
     r"|.*/migrations/|tests/upgrades/|contracts/examples/"
