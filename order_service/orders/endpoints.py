@@ -212,13 +212,13 @@ def is_staff(who: Principal) -> bool:
 async def _has_changed(runtime: Runtime, placed: Placed, seconds: int) -> bool:
     """Waits until the new order's stock and payment are decided; whether anything was decided within `seconds`."""
     loop = asyncio.get_running_loop()
-    ends, latest = loop.time() + seconds, None
+    ends, has_changed = loop.time() + seconds, False
     with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
         while snapshot := await waiter.next_snapshot(ends - loop.time()):
-            latest = snapshot
-            if not latest.is_under_way:
+            has_changed = True
+            if not snapshot.is_under_way:
                 break
-    return latest is not None
+    return has_changed
 
 
 async def _changed(

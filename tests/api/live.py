@@ -1,15 +1,14 @@
 """Runs a service on a real socket, for clients in other threads."""
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import uvicorn
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from local_stack import ports
+from tests.harness.server import listening
 from tests.harness.service import Served, serve
 
 
@@ -38,22 +37,8 @@ def live(service: str, **settings: Any) -> Iterator[Live]:
 
 @asynccontextmanager
 async def _listening(service: str, port: int, settings: dict[str, Any]) -> AsyncIterator[Served]:
-    async with serve(service, **settings) as served:
-        config = uvicorn.Config(
-            served.app,
-            port=port,
-            lifespan="off",
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-        )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        try:
-            while not server.started:
-                await asyncio.sleep(0.01)
-            yield served
-        finally:
-            server.should_exit = True
-            await serving
+    async with (
+        serve(service, **settings) as served,
+        listening(served.app, port, http="httptools", server_header=False),
+    ):
+        yield served

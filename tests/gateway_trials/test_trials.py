@@ -15,7 +15,8 @@ from order_service.orders.models import UNWANTED
 from order_service.payments.gateways.registry import Gateways
 from order_service.tests.conftest import Shop as Orders
 from order_service.tests.payments.conftest import API_KEY, SECRET, TOTAL, GatewayProcess, Shop, eventually
-from tests.gateway_trials.faults import CallFaults, Crash, WebhookFaults, listening
+from tests.gateway_trials.faults import CallFaults, Crash, WebhookFaults
+from tests.harness.server import listening
 from tests.harness.service import serve
 
 TOKENS = (

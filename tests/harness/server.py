@@ -1,4 +1,4 @@
-"""A service in its own process, on its own port, as `make up` runs it."""
+"""Services that listen on a port: in a process of their own, as `make up` runs them, or in this event loop."""
 
 import asyncio
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import uvicorn
 
 from local_stack import ports
 from tests.harness import tokens
@@ -47,6 +48,20 @@ async def serving(service: str, **settings: Any) -> AsyncIterator[str]:
             await asyncio.to_thread(process.wait, 30)
             ports.release([port])
             drop_database(url)
+
+
+@asynccontextmanager
+async def listening(app: Any, port: int, **config: Any) -> AsyncIterator[None]:
+    """Until the block ends, this event loop serves `app` (ASGI) on `port`. `config`: more arguments of uvicorn."""
+    server = uvicorn.Server(uvicorn.Config(app, port=port, lifespan="off", log_config=None, access_log=False, **config))
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        yield
+    finally:
+        server.should_exit = True
+        await serving
 
 
 async def _ready(process: "subprocess.Popen[bytes]", url: str, log: Any) -> None:

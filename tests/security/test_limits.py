@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 import asyncpg
 import httpx
 import pytest
-import uvicorn
 
 from local_stack import ports
 from service_kit.database import sessions
 from service_kit.http.headers import MOST_BYTES
 from service_kit.http.server import LimitedProtocol
 from service_kit.ids import uuid7
+from tests.harness.server import listening
 from tests.harness.service import serve
 from tests.security.operations import SERVICES, Operation, app, operations
 from tests.security.seeded_service import SeededService, product_of, seeded_service
@@ -28,16 +28,8 @@ BOUNDS = ("maxLength", "pattern", "enum", "const", "format")
 async def port() -> AsyncIterator[int]:
     """The port of a service that listens with the production server. Its database cannot be reached."""
     [port] = ports.lease()
-    config = uvicorn.Config(
-        app("order"), port=port, http=LimitedProtocol, lifespan="off", log_config=None, access_log=False
-    )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.01)
-    yield port
-    server.should_exit = True
-    await serving
+    async with listening(app("order"), port, http=LimitedProtocol):
+        yield port
     ports.release([port])
 
 

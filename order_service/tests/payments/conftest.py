@@ -6,7 +6,7 @@ import hmac
 import json
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,7 +14,6 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
-import uvicorn
 
 from local_stack import ports
 from order_service.orders.models import FulfilmentStatus, Order, OrderLine
@@ -25,6 +24,7 @@ from order_service.payments.models import Payment
 from sandbox.tests.processes import Process
 from service_kit.clock import utcnow
 from service_kit.runtime import Runtime
+from tests.harness.server import listening
 from tests.harness.service import Caller, Served, serve
 
 API_KEY = "key-of-these-tests"
@@ -216,19 +216,9 @@ class Shop:
         headers = {"Webhook-Signature": signature(body, **changes), "Content-Type": "application/json"}
         return await self.served.anonymous.post("/payments/webhooks/sandbox", content=body, headers=headers)
 
-    @asynccontextmanager
-    async def listening(self) -> AsyncIterator[None]:
+    def listening(self) -> AbstractAsyncContextManager[None]:
         """While it is open, the gateway's webhooks arrive."""
-        config = uvicorn.Config(
-            self.served.app, port=self.gateway.webhook_port, lifespan="off", log_config=None, access_log=False
-        )
-        server = uvicorn.Server(config)
-        serving = asyncio.create_task(server.serve())
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            await serving
+        return listening(self.served.app, self.gateway.webhook_port)
 
 
 def signature(body: str, secret: str = SECRET, at: float | None = None) -> str:
