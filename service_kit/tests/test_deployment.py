@@ -49,6 +49,18 @@ def test_missing_settings_are_named() -> None:
     assert done.returncode == 1
 
 
+def test_the_image_names_the_package_for_commands() -> None:
+    """No shell has to put SERVICE_PACKAGE into the command."""
+    without = run("migrate")
+    assert "the following arguments are required: service" in without.stderr
+    for command in ("migrate", "serve"):
+        assert (
+            "order_service does not start with these settings" in run(command, SERVICE_PACKAGE="order_service").stderr
+        )
+    named = run("migrate", "product_service", SERVICE_PACKAGE="order_service")
+    assert "product_service does not start with these settings" in named.stderr
+
+
 def test_the_access_control_list_names_the_services_principals() -> None:
     lines = run("acls", KAFKA_TOPIC_PREFIX="shop.", ORDER_KAFKA_SASL_USERNAME="orders").stdout.splitlines()
     assert "--add --allow-principal User:orders --operation Write --topic shop.payment_status" in lines
