@@ -106,7 +106,7 @@ def test_a_rendered_file_that_was_edited_or_removed_is_found(sources: Path) -> N
 
 def test_rendering_says_what_it_needs(sources: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUSTOMIZE", "no-such-kustomize")
-    with pytest.raises(rendering.NotRendered, match="no-such-kustomize was not found.*go install"):
+    with pytest.raises(rendering.NotRendered, match=r"no-such-kustomize was not found.*go install"):
         rendering.render(sources)
     monkeypatch.setenv("KUSTOMIZE", "false")
     with pytest.raises(rendering.NotRendered, match="go install"):
