@@ -1,11 +1,12 @@
 # One file for every image: --build-arg SERVICE=order makes the order service's, which holds that service, the kit and
-# the contracts. --target setup makes the image that prepares Kafka and PostgreSQL (docs/deployment.md); --target sandbox and
+# the contracts. --build-arg VERSION=0.10.0 --build-arg REVISION=$(git rev-parse HEAD) label the image. --target setup makes the image that prepares Kafka and PostgreSQL (docs/deployment.md); --target sandbox and
 # --target tools make the two that only a development machine needs.
 ARG PYTHON=3.11-slim-bookworm
 
 FROM python:${PYTHON} AS base
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH ENV_FILE=/dev/null
-RUN useradd --system --uid 10001 --home-dir /app --shell /usr/sbin/nologin mart
+RUN groupadd --system --gid 10001 mart && \
+    useradd --system --uid 10001 --gid 10001 --home-dir /app --shell /usr/sbin/nologin mart
 WORKDIR /app
 
 FROM base AS builder
@@ -29,7 +30,10 @@ FROM base AS setup
 COPY --from=builder /opt/venv /opt/venv
 COPY contracts contracts
 COPY service_kit service_kit
-USER mart
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="online-mart/setup" org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+USER 10001:10001
 ENTRYPOINT ["python", "-m", "service_kit"]
 
 FROM base AS tools
@@ -39,15 +43,21 @@ COPY contracts contracts
 COPY service_kit service_kit
 COPY local_stack local_stack
 COPY tools tools
-RUN install -d -o mart -g mart /secrets
-USER mart
+RUN install -d -o 10001 -g 10001 /secrets
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="online-mart/tools" org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+USER 10001:10001
 ENTRYPOINT ["python", "-m", "tools"]
 
 FROM base AS sandbox
 COPY --from=sandbox-dependencies /opt/venv /opt/venv
 COPY sandbox sandbox
-RUN install -d -o mart -g mart /data
-USER mart
+RUN install -d -o 10001 -g 10001 /data
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="online-mart/sandbox" org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+USER 10001:10001
 ENV SANDBOX_DATA_DIR=/data SANDBOX_GATEWAY_HOST=0.0.0.0 SANDBOX_MAILBOX_HOST=0.0.0.0 SANDBOX_SMTP_HOST=0.0.0.0
 ENTRYPOINT ["python", "-m"]
 
@@ -60,10 +70,14 @@ COPY service_kit service_kit
 COPY ${SERVICE}_service ${SERVICE}_service
 # The service may not write here: without this, every start would compile its code again.
 RUN python -m compileall -q contracts service_kit ${SERVICE}_service
-USER mart
+ARG VERSION=unknown REVISION=unknown
+LABEL org.opencontainers.image.title="online-mart/${SERVICE}" org.opencontainers.image.licenses="MIT" \
+      org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"
+# By number, since Kubernetes cannot tell from a name that it is not root (`runAsNonRoot`).
+USER 10001:10001
 ENV LISTEN_HOST=0.0.0.0 PORT=8000 OPERATIONS_PORT=9000 SERVICE_PACKAGE=${SERVICE}_service
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=5s --timeout=10s --start-period=120s --retries=6 \
     CMD ["python", "-m", "service_kit.probe"]
-# exec: the service is process 1 and gets the signal that asks it to stop.
-CMD ["sh", "-c", "exec python -m service_kit serve \"$SERVICE_PACKAGE\""]
+# The package is in SERVICE_PACKAGE. Python is process 1 and gets the signal that asks it to stop.
+CMD ["python", "-m", "service_kit", "serve"]

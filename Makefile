@@ -17,7 +17,7 @@ STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay reset bench chaos chaos-full test test-long check audit kafka-lock
+.PHONY: help setup up down status logs restart trail replay reset bench chaos chaos-full test test-long check audit kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -79,13 +79,16 @@ chaos: setup  ## Break a shop of its own while customers buy, then check its boo
 chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker LANES=2)
 	@.venv/bin/python -m tests.chaos.full --lanes $(LANES) $(SCENARIO)
 
-check: setup  ## Format, lint, types, layers, migrations, lengths, lock, secrets, a short benchmark, then all tests
+check: setup  ## Format, lint, types, layers, migrations, lengths, lock, secrets, manifests, a short benchmark, then all tests
 	@$(TOOLS) check >&2
 	@.venv/bin/python -m benchmarks check >&2
 	@$(MAKE) test
 
 audit: setup  ## Known vulnerabilities of the dependencies, secrets in the tree, a bill of materials (.local/audit)
 	@$(TOOLS) audit
+
+kubernetes: setup  ## Generate and render deploy/kubernetes (needs kustomize 5; KUSTOMIZE="kubectl kustomize" for another)
+	@KUSTOMIZE="$(KUSTOMIZE)" $(TOOLS) kubernetes
 
 kafka-lock: setup  ## Renew the lock of Kafka's jars (needs Maven; VERSION=4.1.1)
 	@$(STACK) kafka-lock $(VERSION)

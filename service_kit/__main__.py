@@ -3,6 +3,7 @@
 import argparse
 import gc
 import importlib
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -102,7 +103,9 @@ def _arguments() -> argparse.Namespace:
         elif name == "acls":
             command.add_argument("--apply", action="store_true", help="add the entries on Kafka instead")
         elif name != "topics":
-            command.add_argument("service", help="the package, such as order_service")
+            of_image = os.environ.get("SERVICE_PACKAGE")
+            words = "the package, such as order_service; default: SERVICE_PACKAGE, which a service's image sets"
+            command.add_argument("service", nargs="?" if of_image else None, default=of_image, help=words)
         if name == "make-migration":
             command.add_argument("-m", "--message", default="change", help="what the new migration does")
             command.add_argument("--kit", action="store_true", help="for the tables that every service has")

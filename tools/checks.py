@@ -88,6 +88,13 @@ def _too_long(file: Path) -> Iterator[str]:
                 yield f"{name}:{node.lineno}: {node.name} has {length} lines (under {LONGEST_FUNCTION})"
 
 
+def manifests_are_sound() -> bool:
+    """Imported here: the schemas are a dependency of development alone, which the image of the tools doesn't have."""
+    from tools.kubernetes.check import manifests_are_sound
+
+    return manifests_are_sound()
+
+
 def no_secret_is_committed() -> bool:
     result = audit.secrets(ROOT)
     for line in result.findings or [result.sentence]:
@@ -117,4 +124,5 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "lengths": lengths_are_kept,
     "lock": _runs("uv", "lock", "--check"),
     "secrets": no_secret_is_committed,
+    "kubernetes": manifests_are_sound,
 }

@@ -53,6 +53,30 @@ def secrets(
 
 
 @app.command()
+def kubernetes() -> None:
+    """Generate the manifests in deploy/kubernetes, and render both overlays with kustomize."""
+    from tools.kubernetes import generated, rendering
+
+    generated.write()
+    try:
+        rendering.render()
+    except rendering.NotRendered as error:
+        typer.echo(str(error), err=True)
+        raise typer.Exit(1) from error
+    typer.echo("Rendered: deploy/kubernetes/rendered")
+
+
+@app.command()
+def kubernetes_secrets(
+    directory: Annotated[Path, typer.Option(help="where they are kept")] = Path(".local/kubernetes/secrets"),
+) -> None:
+    """Random secrets for the overlay `local`, as objects for `kubectl apply -f -`; those that exist stay."""
+    from tools.kubernetes import secrets as made
+
+    typer.echo(made.local_as_json(directory))
+
+
+@app.command()
 def trail(number: Annotated[int, typer.Argument(help="the order's short number")]) -> None:
     """Show an order's steps in all services: each transition, event and message, and what it waited for."""
     from tools.trail import report as trails
@@ -95,7 +119,7 @@ def test(context: typer.Context) -> None:
 
 @app.command()
 def check() -> None:
-    """Run all checks but the tests: format, lint, types, layers, migrations, lengths, lock, secrets."""
+    """Run all checks but the tests: format, lint, types, layers, migrations, lengths, lock, secrets, manifests."""
     failed = checks.run_all(progress)
     typer.echo(f"checks failed: {', '.join(failed)}" if failed else f"all {len(checks.CHECKS)} checks passed")
     raise typer.Exit(1 if failed else 0)

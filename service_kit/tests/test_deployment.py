@@ -12,6 +12,7 @@ import pytest
 
 from contracts.topics import all_topics
 from local_stack.postgres import WITHOUT_DURABILITY, EmbeddedPostgres
+from service_kit import __main__ as commands
 from service_kit import deployment
 from service_kit.database.administration import administration
 from service_kit.deployment import ServerUnreachable, create_service_database
@@ -47,6 +48,24 @@ def test_missing_settings_are_named() -> None:
     done = run("database", "order_service", ORDER_DATABASE_URL="postgresql://order@db/order_service")
     assert "POSTGRES_ADMIN_URL: Field required" in done.stderr
     assert done.returncode == 1
+
+
+def test_the_image_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No shell has to put SERVICE_PACKAGE into the command."""
+    monkeypatch.setenv("SERVICE_PACKAGE", "order_service")
+    for given, package in ((["migrate"], "order_service"), (["serve"], "order_service"), (["serve", "other"], "other")):
+        monkeypatch.setattr(sys, "argv", ["service_kit", *given])
+        assert commands._arguments().service == package
+
+
+def test_a_command_without_a_package_is_rejected(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("SERVICE_PACKAGE", raising=False)
+    monkeypatch.setattr(sys, "argv", ["service_kit", "migrate"])
+    with pytest.raises(SystemExit):
+        commands._arguments()
+    assert "the following arguments are required: service" in capsys.readouterr().err
 
 
 def test_the_access_control_list_names_the_services_principals() -> None:
