@@ -1,7 +1,7 @@
 """Metrics of others that rules and dashboards read, by the exporter that has them."""
 
 EXPORTERS = {
-    "Prometheus": frozenset({"up"}),
+    "Prometheus": frozenset({"up", "ALERTS"}),
     "kafka_exporter": frozenset({"kafka_consumergroup_lag", "kafka_consumergroup_current_offset"}),
     "postgres_exporter": frozenset(
         {
