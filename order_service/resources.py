@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from order_service.orders import metrics
 from order_service.orders.queries import AWAITING_PAYMENT
 from order_service.orders.watch import OrderWatch
 from order_service.payments.gateways.registry import open_gateways
@@ -18,6 +19,7 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     watch = OrderWatch(runtime)
     runtime.provide(watch)
     runtime.provide(Settler(runtime.database))
+    runtime.database.signals.listen(metrics.MOVED, metrics.count)
     tokens = TokenPayments(runtime)
     runtime.provide(tokens)
     if settings.service_role != "api":  # as the jobs

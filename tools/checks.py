@@ -122,6 +122,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "layers": _runs("lint-imports"),
     "migrations": migrations_are_current,
     "lengths": lengths_are_kept,
+    "monitoring": partial(_run, [sys.executable, "-m", "deploy.monitoring", "check"]),
     "lock": _runs("uv", "lock", "--check"),
     "secrets": no_secret_is_committed,
     "kubernetes": manifests_are_sound,

@@ -204,6 +204,8 @@ class Entry:
     actor_id: UUID | None = None
     reason: str | None = None
     details: dict[str, Any] | None = None
+    since: datetime | None = None
+    """When the order entered `from_status`; not stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +280,8 @@ class OrderState:
             self.pending_events.append(PendingEvent(kind, version, *about))
         noted = None if (before, trigger) in RULES else f"noted; the order stays {before}"
         who, why = (cause.actor, cause.actor_id), cause.reason or noted
-        self.entries.append(Entry(self.id, self.version, cause.at, trigger, before, after, *who, why, cause.details))
+        step = (self.id, self.version, cause.at, trigger, before, after)
+        self.entries.append(Entry(*step, *who, why, cause.details, self.status_since))
         if after is not before:
             self.status, self.status_since = after, cause.at
         if after is Status.DELIVERED and before is not after:

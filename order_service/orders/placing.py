@@ -21,6 +21,7 @@ from contracts.address import Address
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
+from order_service.orders import metrics
 from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart, UnpaidLimits, largest
@@ -113,6 +114,7 @@ async def place(
         order = replace(order, owes_alone=None, limits=limits if limits and limits.any else None)
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
     if outcome.is_new:
+        metrics.PLACED.inc()  # the statement was the transaction
         return placed
     return await _not_placed(connection, order, outcome.over, who, key)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from contracts.address import Address
-from order_service.orders import events
+from order_service.orders import events, metrics
 from order_service.orders.lifecycle import EventKind, OrderState, Shipment
 from order_service.orders.models import (
     BEFORE_PAID,
@@ -237,6 +237,7 @@ def signal_changed(tx: Transaction, changed: Iterable[OrderState]) -> None:
 
 def _signal_moved(tx: Transaction, moved: Sequence[OrderState]) -> None:
     signal_changed(tx, moved)
+    signal(tx, metrics.MOVED, *((order, order.entries) for order in moved))
     awaiting = [
         order.id
         for order in moved

@@ -1,7 +1,7 @@
 """Every statement about payments and refunds. To change an order's payments or refunds, lock the order first."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from contracts.events.base import Event
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import PaymentToken
-from order_service.payments.models import Account, Payment, PaymentState, Refund
+from order_service.payments.models import IS_OPEN, Account, Payment, PaymentState, Refund
 from service_kit.database import (
     AnySession,
     Connection,
@@ -103,6 +103,10 @@ UPDATE refunds SET gateway_refund_id = coalesce(gateway_refund_id, :gateway_refu
                    next_attempt_at = now() + :wait::interval
 WHERE id = :id
 """)
+_COUNT_OVERDUE = Statement(f"""
+SELECT (SELECT count(*) FROM payments WHERE {IS_OPEN} AND status <> 'action_required' AND created_at <= :since),
+       (SELECT count(*) FROM refunds WHERE status = 'requested' AND created_at <= :since)
+""")
 
 
 async def accounts(tx: Transaction, order_ids: Sequence[UUID], *, refunds: bool = True) -> dict[UUID, Account]:
@@ -153,6 +157,13 @@ async def of_charge(db: AnySession, gateway: str, charge_id: str) -> tuple[UUID,
     """The payment and the order that a gateway's charge is for."""
     found: tuple[UUID, UUID] | None = await _OF_CHARGE.fetchrow(db, gateway=gateway, charge_id=charge_id)
     return found
+
+
+async def count_overdue(db: AnySession, since: datetime) -> tuple[int, int]:
+    """The payments and refunds that began before `since` and whose outcome is unknown. Not those that wait for their
+    customer."""
+    payments, refunds = await _COUNT_OVERDUE.fetchrow(db, since=since)
+    return payments, refunds
 
 
 async def tokens_of(db: AnySession, order_ids: Sequence[UUID]) -> dict[UUID, str]:

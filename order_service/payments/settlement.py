@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
+from prometheus_client import Counter
 
 from contracts.events import payment_status as events
 from order_service.orders import queries as orders
@@ -21,6 +22,11 @@ from service_kit.problems import not_found
 from service_kit.telemetry.tracing import current_traceparent
 
 log = structlog.get_logger(__name__)
+UNMATCHED = Counter(
+    "payment_webhooks_unmatched_total", "Webhooks about a charge or refund of no order of ours", ["kind"]
+)
+for _kind in ("charge", "refund"):
+    UNMATCHED.labels(_kind)  # a series that begins with its first webhook would have no increase for it
 
 DECLINED, VOIDED = "declined", "voided"
 """The failure reason if the gateway gives no code of its own, or if the authorised charge was cancelled."""
@@ -173,6 +179,7 @@ async def reported_by_webhook(db: Connection, gateway: str, charge: Charge) -> C
     # We opened it, but its row is lost (the database was restored from a backup): the reference names the order.
     order_id = known.order_id if known else _id_in(charge.order_reference, "")
     if payment_id is None or order_id is None or not (known or await orders.EXISTS.fetchval(db, order_id=order_id)):
+        UNMATCHED.labels("charge").inc()
         log.error(
             "webhook_of_unknown_charge", charge_id=charge.id, reference=charge.order_reference, state=charge.state
         )
@@ -184,6 +191,7 @@ async def apply_refund_report(tx: Transaction, gateway: str, refund: GatewayRefu
     """Books the report of a webhook about a refund."""
     found = await queries.of_charge(tx, gateway, refund.charge_id)
     if found is None:
+        UNMATCHED.labels("refund").inc()
         log.error("webhook_of_unknown_refund", refund_id=refund.id, charge_id=refund.charge_id)
         return
     payment_id, order_id = found

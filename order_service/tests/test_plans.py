@@ -8,6 +8,7 @@ import pytest
 from contracts.events import shipment_notification as parcels
 from order_service.fulfilment import jobs
 from order_service.orders.models import Status
+from order_service.payments.jobs import count_overdue
 from order_service.payments.models import Payment, PaymentState
 from order_service.personal_data import PERSONAL_DATA
 from order_service.tests.conftest import Shop
@@ -78,6 +79,7 @@ async def _live(shop: Shop) -> None:
     await jobs.expire(shop.runtime)
     await jobs.complete(shop.runtime)
     await jobs.detect_stuck_orders(shop.runtime)
+    await count_overdue(shop.runtime)
     await erase_again(shop.runtime, PERSONAL_DATA)
 
 

@@ -18,7 +18,7 @@ class Pool:
 
     def __init__(self, connect: Connect, size: int) -> None:
         self._connect = connect
-        self._size = size
+        self.size = size
         self._taken = 0
         self._free: list[Any] = []
         self._waiting: deque[asyncio.Future[None]] = deque()
@@ -79,15 +79,15 @@ class Pool:
 
     async def close(self) -> None:
         """Waits for the connections that are in use."""
-        for _ in range(self._size):
+        for _ in range(self.size):
             await self._acquire_slot(None)
         free, self._free = self._free, []
         await asyncio.gather(*(connection.close() for connection in free), return_exceptions=True)
-        for _ in range(self._size):
+        for _ in range(self.size):
             self._release_slot()
 
     async def _acquire_slot(self, within: float | None) -> None:
-        if self._taken < self._size:
+        if self._taken < self.size:
             self._taken += 1
             return
         turn = asyncio.get_running_loop().create_future()

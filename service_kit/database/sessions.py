@@ -280,6 +280,8 @@ class Database:
         sessions = cast(QueuePool, self._engine.sync_engine.pool)
         metrics.CONNECTIONS.labels("sessions").set_function(sessions.checkedout)
         metrics.CONNECTIONS.labels("asyncpg").set_function(lambda: self._asyncpg_pool.in_use)
+        metrics.CONNECTIONS_MAX.labels("sessions").set(sessions.size())
+        metrics.CONNECTIONS_MAX.labels("asyncpg").set(self._asyncpg_pool.size)
         metrics.CONNECTIONS_WAITING.set_function(lambda: self._asyncpg_pool.waiting)
 
     async def close(self) -> None:

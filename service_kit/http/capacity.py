@@ -1,5 +1,6 @@
 """How many requests one process handles at once, and how many may wait in it (`Prefer: wait`)."""
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -7,6 +8,9 @@ from fastapi import Request
 
 from service_kit.problems import Problem
 from service_kit.settings import ServiceSettings
+
+WAITED = "waited"
+"""In the ASGI scope: the seconds for which the request waited as its client asked."""
 
 
 class Overloaded(Problem, status=503, type="overloaded"):
@@ -52,8 +56,10 @@ def waiting(request: Request) -> Iterator[bool]:
         return
     capacity.waiting += 1
     capacity.taken -= 1
+    began = time.perf_counter()
     try:
         yield True
     finally:
         capacity.taken += 1
         capacity.waiting -= 1
+        request.scope[WAITED] = request.scope.get(WAITED, 0.0) + time.perf_counter() - began

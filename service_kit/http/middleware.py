@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.audit import actor
 from service_kit.database.faults import database_is_unavailable, is_unstorable_text, may_be_retried
-from service_kit.http.capacity import Capacity, Overloaded
+from service_kit.http.capacity import WAITED, Capacity, Overloaded
 from service_kit.http.headers import Headers, ResponseHeaders, check_size, with_defaults
 from service_kit.http.json_request import BodyRead
 from service_kit.http.problem_responses import problem_response
@@ -192,6 +192,6 @@ def _record(scope: Scope, status: int | None, seconds: float) -> None:
     template = getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown"
     count, duration = metrics.of_request(scope["method"], template, status or CLIENT_DISCONNECTED)
     count.inc()
-    duration.observe(seconds)
+    duration.observe(seconds - scope.get(WAITED, 0.0))
     if not path.startswith(QUIET_PATHS):
         log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 2))
