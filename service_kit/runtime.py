@@ -17,6 +17,7 @@ from service_kit.security.revocations import Revocations
 from service_kit.security.tokens import TokenVerifier
 from service_kit.settings import ServiceSettings
 from service_kit.telemetry import metrics
+from service_kit.telemetry.exporting import Exporting
 from service_kit.version import VERSION
 
 log = structlog.get_logger(__name__)
@@ -56,6 +57,7 @@ class Runtime:
         metrics.APP.info(_release(settings.service_name))
         self.resources: dict[type, Any] = dict.fromkeys(type(settings).__mro__, settings)
         self.is_draining = False
+        self.exporting: Exporting | None = None
 
     def provide(self, resource: object) -> None:
         """Makes a long-lived object of the service (such as a gateway's client) available by its type."""
@@ -71,6 +73,7 @@ class Runtime:
         log.info("draining", seconds=self.settings.drain_seconds)
 
     async def start(self) -> None:
+        self.exporting = Exporting.started(self.settings)
         await self.keys.start()
         await self.revocations.start()
         await self.messaging.start()
@@ -84,4 +87,6 @@ class Runtime:
         await self.revocations.stop()
         await self.keys.stop()
         await self.database.close()
+        if self.exporting is not None:
+            await self.exporting.stop()
         log.info("stopped")

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSett
 
 from service_kit import strictness
 from service_kit.connection_settings import ConnectionSettings, DatabaseSettings, KafkaSettings
+from service_kit.telemetry.exporting import TraceSettings
 
 RENAMED: Mapping[str, str] = {
     "STANDING_STILL_AFTER": "ORDER_STUCK_AFTER",
@@ -78,7 +79,7 @@ class ConnectionLimits(BaseModel):
     response_stalled_seconds: Seconds = Field(default=30, description="without a read by the client: it is cut off")
 
 
-class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, _FromEnvironment):
+class ServiceSettings(ConnectionLimits, KafkaSettings, DatabaseSettings, TraceSettings, _FromEnvironment):
     """The settings that every service has.
 
     A field `pay_within` of the order service is read from ORDER_PAY_WITHIN, else from PAY_WITHIN, so that all services

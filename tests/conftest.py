@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from local_stack import ports
 from local_stack.postgres import WITHOUT_DURABILITY
 from local_stack.shop import Shop
 from tests.harness.limits import RAISED
+from tests.harness.spans import SpanReceiver, span_receiver
 from tests.system.world import World
 
 HERE = Path(__file__).parent
@@ -38,19 +40,29 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+def spans() -> Iterator[SpanReceiver]:
+    """Where the shop sends its spans."""
+    [port] = ports.lease()
+    with span_receiver(port) as receiver:
+        yield receiver
+    ports.release([port])
+
+
+@pytest.fixture(scope="session")
+def shop(request: pytest.FixtureRequest, spans: SpanReceiver) -> Iterator[Shop]:
     """One shop, shared by tests after which its books agree."""
-    with new_shop(request) as shop:
+    with new_shop(request, OTEL_EXPORTER_OTLP_ENDPOINT=spans.url) as shop:
         yield shop
 
 
 @contextmanager
-def new_shop(request: pytest.FixtureRequest) -> Iterator[Shop]:
+def new_shop(request: pytest.FixtureRequest, **settings: str) -> Iterator[Shop]:
     """A shop in a directory outside pytest's own, which other accounts cannot access: if the tests run as root,
     PostgreSQL runs under an account of its own. The directory with the logs stays if a test fails."""
     directory = Path(tempfile.mkdtemp(prefix="online-mart-shop-"))
     directory.chmod(0o711)
-    shop = Shop(directory, settings={**SETTINGS, "FAILPOINTS": str(directory / "crash-points")}, free_ports=True)
+    values = {**SETTINGS, "FAILPOINTS": str(directory / "crash-points"), **settings}
+    shop = Shop(directory, settings=values, free_ports=True)
     try:
         shop.up()
         yield shop

@@ -211,3 +211,4 @@ class PaymentToken(Base, table=True):
     order_id: UUID = Field(primary_key=True)
     token: str
     created_at: datetime = Field(default_factory=utcnow)
+    traceparent: str | None = Field(default=None, description="of the request that brought it")

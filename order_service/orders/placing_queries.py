@@ -19,6 +19,7 @@ from order_service.pricing.quotes import QuoteLine
 from service_kit.database import Connection, Statement, rows
 from service_kit.idempotency import IdempotencyKeyReused, Key, StoredResponse
 from service_kit.messaging import outbox
+from service_kit.telemetry.tracing import current_traceparent
 
 # Products and cart are read only if the key is new: a duplicate request gets the stored response, even if they have
 # changed since. The number is taken from the sequence here, since the events and the response contain it; gaps do no
@@ -73,8 +74,8 @@ WITH {counted}{cart}key AS (
            :order.actor_id::uuid, :order.details::jsonb
     FROM key
 ), token AS (
-    INSERT INTO payment_tokens (order_id, token, created_at)
-    SELECT :order.id, :order.payment_token::text, :order.created_at::timestamptz
+    INSERT INTO payment_tokens (order_id, token, created_at, traceparent)
+    SELECT :order.id, :order.payment_token::text, :order.created_at::timestamptz, :traceparent
     FROM key WHERE :order.payment_token::text IS NOT NULL
 ), new_events AS (
     INSERT INTO outbox ({columns}) SELECT events.* FROM key, {events}
@@ -258,7 +259,7 @@ async def place(
     """
     values = {
         "order": order, "lines": order.lines, "key": key, "body": body, "location": location,
-        "events": outbox.rows(events),
+        "events": outbox.rows(events), "traceparent": current_traceparent(),
     }  # fmt: skip
     if order.cart is not None:
         values["ordered"] = order.cart.items

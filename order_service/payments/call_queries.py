@@ -39,7 +39,7 @@ _TAKE_DUE = Queue("payments", waiting=IS_OPEN, due="check_at").claim(
     also=", call_until = now() + :lease::interval",
 )
 _WANTED = Statement("""
-SELECT t.token FROM orders o LEFT JOIN payment_tokens t ON t.order_id = o.id
+SELECT t.token, t.traceparent FROM orders o LEFT JOIN payment_tokens t ON t.order_id = o.id
 WHERE o.id = :order_id AND o.status = 'awaiting_payment'
 """)
 
@@ -83,7 +83,8 @@ async def take_due(db: Connection, gateway: str, lease: timedelta, limit: int) -
     return await _TAKE_DUE.fetch_as(db, Payment, gateway=gateway, lease=lease, limit=limit)
 
 
-async def wanted(db: Connection, order_id: UUID) -> tuple[bool, str | None]:
-    """Whether the order awaits payment, and the token that its open payment may be charged with, if it does."""
+async def wanted(db: Connection, order_id: UUID) -> tuple[bool, str | None, str | None]:
+    """Whether the order awaits payment; and if it does, the token that its open payment may be charged with, and the
+    `traceparent` of the request that brought the token."""
     row = await _WANTED.fetchrow(db, order_id=order_id)
-    return row is not None, row and row[0]
+    return (True, row[0], row[1]) if row else (False, None, None)

@@ -19,6 +19,7 @@ from service_kit.clock import utcnow
 from service_kit.database import Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import Problem, not_found
+from service_kit.telemetry.tracing import current_traceparent
 
 # A request that timed out may still reach the gateway a moment later.
 BEYOND_TIMEOUT = timedelta(seconds=5)
@@ -41,10 +42,11 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """A pending payment, and the token that it is charged with."""
+    """A pending payment, the token that it is charged with, and the trace that the token belongs to."""
 
     payment: Payment
     token: str = field(repr=False)
+    traceparent: str | None
 
 
 async def open_payments(
@@ -61,13 +63,14 @@ async def open_payments(
     by_token = [opening.order_id for opening in openings if opening.token is None]
     brought = await queries.tokens_of(tx, by_token) if by_token else {}
     results: list[Opened | Problem] = []
-    events, tokens = list[PaymentPending](), list[PaymentToken]()
+    events, tokens, current = list[PaymentPending](), list[PaymentToken](), current_traceparent()
     for opening in openings:
         try:
             order = held.get(opening.order_id)
             if order is None or opening.owner not in (None, order.customer_id):
                 not_found("order", opening.order_id)
-            token = opening.token or brought.get(order.id) or not_found("payment token of order", order.id)
+            given = (opening.token, current) if opening.token else brought.get(order.id)
+            token, traceparent = given or not_found("payment token of order", order.id)
             payment = _opened(gateway, order, accounts[order.id], opening)
         except Problem as problem:
             results.append(problem)
@@ -75,10 +78,11 @@ async def open_payments(
             accounts[order.id].payments.append(payment)
             events.append(PaymentPending(**event_fields(order, payment, payment)))
             if opening.token is not None:
-                tokens.append(PaymentToken(order_id=order.id, token=opening.token))
-            results.append(Opened(payment, token))
-    if opened := [result.payment for result in results if isinstance(result, Opened)]:
-        await queries.insert_payments(tx, opened, outbox.rows(events), tokens)
+                tokens.append(PaymentToken(order_id=order.id, token=opening.token, traceparent=current))
+            results.append(Opened(payment, token, traceparent))
+    if opened := [result for result in results if isinstance(result, Opened)]:
+        new_events = outbox.rows(events, [each.traceparent for each in opened])
+        await queries.insert_payments(tx, [each.payment for each in opened], new_events, tokens)
     return results
 
 

@@ -51,12 +51,13 @@ SELECT {PAYMENT_COLUMNS} FROM payments WHERE (order_id, opened_by, request_key) 
 """)
 _STORED_STATUS = Statement("SELECT order_id, gateway, status FROM payments WHERE id = :id")
 _OF_CHARGE = Statement("SELECT id, order_id FROM payments WHERE gateway = :gateway AND gateway_charge_id = :charge_id")
-_TOKENS = Statement("SELECT order_id, token FROM payment_tokens WHERE order_id = ANY(:order_ids::uuid[])")
+_TOKENS = Statement("SELECT order_id, token, traceparent FROM payment_tokens WHERE order_id = ANY(:order_ids::uuid[])")
 _INSERT_PAYMENTS = Statement(f"""
 WITH payment AS (
     {insert("payments", Payment)}
 ), token AS (
-    {insert("tokens", PaymentToken)} ON CONFLICT (order_id) DO UPDATE SET token = excluded.token
+    {insert("tokens", PaymentToken)} ON CONFLICT (order_id)
+    DO UPDATE SET token = excluded.token, traceparent = excluded.traceparent
 )
 {outbox.INSERT}
 """)
@@ -166,9 +167,9 @@ async def count_overdue(db: AnySession, since: datetime) -> tuple[int, int]:
     return payments, refunds
 
 
-async def tokens_of(db: AnySession, order_ids: Sequence[UUID]) -> dict[UUID, str]:
-    """The payment tokens of those orders that have one."""
-    return {row[0]: row[1] for row in await _TOKENS.fetch(db, order_ids=order_ids)}
+async def tokens_of(db: AnySession, order_ids: Sequence[UUID]) -> dict[UUID, tuple[str, str | None]]:
+    """The payment tokens of those orders that have one, each with the `traceparent` of its request."""
+    return {row[0]: (row[1], row[2]) for row in await _TOKENS.fetch(db, order_ids=order_ids)}
 
 
 async def insert_payments(

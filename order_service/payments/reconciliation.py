@@ -26,6 +26,7 @@ from service_kit.clock import utcnow
 from service_kit.database import Database
 from service_kit.problems import Unavailable
 from service_kit.runtime import Runtime
+from service_kit.telemetry.tracing import continue_trace
 
 log = structlog.get_logger(__name__)
 JOB = "reconcile-payments"
@@ -49,11 +50,12 @@ async def reconcile(runtime: Runtime, payment: Payment) -> None:
     """
     gateway = runtime.resource(Gateways)[payment.gateway]
     async with runtime.database.connection() as connection:
-        wanted, token = await call_queries.wanted(connection, payment.order_id)
-    answer = await gateway.resolve(charge_request(payment, token))
-    if isinstance(answer, Charge):
-        answer = await _complete(gateway, payment, answer, wanted=wanted)
-    await note(runtime, payment, answer)
+        wanted, token, traceparent = await call_queries.wanted(connection, payment.order_id)
+    with continue_trace(traceparent):
+        answer = await gateway.resolve(charge_request(payment, token))
+        if isinstance(answer, Charge):
+            answer = await _complete(gateway, payment, answer, wanted=wanted)
+        await note(runtime, payment, answer)
 
 
 async def _complete(gateway: PaymentGateway, payment: Payment, charge: Charge, *, wanted: bool) -> Charge | NoResponse:

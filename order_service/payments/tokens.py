@@ -13,11 +13,11 @@ import structlog
 from order_service.payments import attempt_queries, reconciliation
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import attempts_per_hour
-from order_service.payments.models import Payment
 from order_service.payments.opening import Opened, Opening, open_payments
 from order_service.settings import Settings
 from service_kit.jobs import all_of
 from service_kit.runtime import Runtime
+from service_kit.telemetry.tracing import continue_trace
 
 log = structlog.get_logger(__name__)
 
@@ -91,7 +91,7 @@ class TokenPayments:
         self._end(set(order_ids) - {each.payment.order_id for each in opened}, None)
         for each in opened:
             self._charging += 1
-            self._runtime.jobs.begin(self._charge(each.payment, each.token))
+            self._runtime.jobs.begin(self._charge(each))
 
     async def _opened(self, order_ids: Sequence[UUID]) -> list[Opened]:
         """The payments that could be opened: other orders have no token, have ended, or have an open payment."""
@@ -105,12 +105,14 @@ class TokenPayments:
             results = await open_payments(tx, self._runtime.resource(Gateways).default, openings)
         return [each for each in results if isinstance(each, Opened)]
 
-    async def _charge(self, payment: Payment, token: str) -> None:
+    async def _charge(self, opened: Opened) -> None:
+        payment = opened.payment
         failure: BaseException | None = None
         try:
-            gateway = self._runtime.resource(Gateways)[payment.gateway]
-            answer = await gateway.open(reconciliation.charge_request(payment, token))
-            await reconciliation.note(self._runtime, payment, answer)
+            with continue_trace(opened.traceparent):
+                gateway = self._runtime.resource(Gateways)[payment.gateway]
+                answer = await gateway.open(reconciliation.charge_request(payment, opened.token))
+                await reconciliation.note(self._runtime, payment, answer)
         except BaseException as error:
             failure = error
             if not isinstance(error, Exception):

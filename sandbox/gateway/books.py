@@ -35,7 +35,8 @@ CHARGES = """
     settles_at REAL NOT NULL,
     capture INTEGER NOT NULL,
     captured INTEGER NOT NULL CHECK (captured BETWEEN refunded AND amount),
-    action_url TEXT
+    action_url TEXT,
+    traceparent TEXT
 """
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS charges ({CHARGES});
@@ -76,8 +77,13 @@ class Made:
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Rebuilds a table of charges that is older than authorisations, since SQLite can't change constraints."""
+    """Adds what newer versions store. A table of charges that is older than authorisations is rebuilt, since SQLite
+    can't change constraints."""
     columns = [row["name"] for row in db.execute("PRAGMA table_info(charges)")]
+    if columns and "traceparent" not in columns:
+        db.execute("ALTER TABLE owed_webhooks ADD COLUMN traceparent TEXT")
+    if "captured" in columns and "traceparent" not in columns:
+        db.execute("ALTER TABLE charges ADD COLUMN traceparent TEXT")
     if not columns or "captured" in columns:
         return
     known = ", ".join(columns)
@@ -92,7 +98,16 @@ def migrate(db: sqlite3.Connection) -> None:
     """)  # noqa: S608 (names of this file's own tables)
 
 
-def make_charge(db: sqlite3.Connection, body: ChargeIn, key: str, *, now: float, settings: GatewaySettings) -> Made:
+def make_charge(
+    db: sqlite3.Connection,
+    body: ChargeIn,
+    key: str,
+    traceparent: str | None = None,
+    *,
+    now: float,
+    settings: GatewaySettings,
+) -> Made:
+    """`traceparent` of the request, which the webhooks about the charge continue."""
     # `capture` is left out if it is the default, so that fingerprints from before this option existed still match.
     fingerprint = _fingerprint(body.model_dump(mode="json", exclude={"capture"} if body.capture else None))
     if row := db.execute("SELECT * FROM charges WHERE idempotency_key = ?", (key,)).fetchone():
@@ -116,6 +131,7 @@ def make_charge(db: sqlite3.Connection, body: ChargeIn, key: str, *, now: float,
         "capture": body.capture,
         "captured": body.amount if outcome == "succeeded" else 0,
         "action_url": f"{settings.customers_url}/confirmations/{id}" if waits else None,
+        "traceparent": traceparent,
     }
     _insert(db, "charges", values)
     _schedule_outcome(db, values, now + delay, settings)
@@ -136,9 +152,9 @@ def _schedule_outcome(db: sqlite3.Connection, charge: Json, settled: float, sett
         return
     later = settled + settings.duplicate_delay
     for due_at in (settled, settled, settled, later) if charge["token"] == Token.DUPLICATE else (settled,):
-        webhooks.schedule(db, outcome, due_at)
+        webhooks.schedule(db, outcome, due_at, charge["traceparent"])
     if charge["token"] in (Token.DUPLICATE, Token.REVERSED):
-        webhooks.schedule(db, _event(charge, charge["created_at"]), later)
+        webhooks.schedule(db, _event(charge, charge["created_at"]), later, charge["traceparent"])
 
 
 def _event(charge: sqlite3.Row | Json, at: float) -> str:
@@ -195,7 +211,7 @@ def _decide(
     )
     decided = find_charge(db, charge["id"])
     due_at = now + settings.webhook_delay
-    webhooks.schedule(db, _event(decided, now), due_at)
+    webhooks.schedule(db, _event(decided, now), due_at, decided["traceparent"])
     return Made(charge_body(decided, now), new=True, due_at=due_at)
 
 
@@ -237,9 +253,8 @@ def make_refund(
     _insert(db, "refunds", values)
     db.execute("UPDATE charges SET refunded = refunded + ? WHERE id = ?", (body.amount, charge_id))
     settled = values["settles_at"]
-    webhooks.schedule(
-        db, webhooks.event("refund.succeeded", settled, {"refund": refund_body(values, settled)}), settled
-    )
+    succeeded = webhooks.event("refund.succeeded", settled, {"refund": refund_body(values, settled)})
+    webhooks.schedule(db, succeeded, settled, charge["traceparent"])
     return Made(refund_body(values, now), new=True, due_at=settled)
 
 

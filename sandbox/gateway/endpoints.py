@@ -95,7 +95,7 @@ async def make_charge(request: Request) -> Response:
     await authenticated(request)
     key = await required_key(request.headers.get("idempotency-key"))
     body = schemas.ChargeIn.model_validate_json(await request.body())
-    made = await _write(request, books.make_charge, body, key)
+    made = await _write(request, books.make_charge, body, key, request.headers.get("traceparent"))
     if made.new and body.token is schemas.Token.LOST_ANSWER:
         return await _close_without_response(request)
     if made.new and body.token is schemas.Token.SLOW_ANSWER:

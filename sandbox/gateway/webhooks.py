@@ -24,7 +24,8 @@ CREATE TABLE IF NOT EXISTS owed_webhooks (
     since REAL NOT NULL,
     due_at REAL NOT NULL,
     attempts INTEGER NOT NULL DEFAULT 0,
-    abandoned INTEGER NOT NULL DEFAULT 0
+    abandoned INTEGER NOT NULL DEFAULT 0,
+    traceparent TEXT
 );
 CREATE INDEX IF NOT EXISTS owed_webhooks_by_time ON owed_webhooks (due_at) WHERE NOT abandoned;
 """
@@ -41,8 +42,10 @@ def event(type: str, created: float, data: dict[str, Any]) -> str:
     return json.dumps({"id": f"evt_{uuid7().hex}", "type": type, "created": int(created), "data": data})
 
 
-def schedule(db: sqlite3.Connection, body: str, due_at: float) -> None:
-    db.execute("INSERT INTO owed_webhooks (body, since, due_at) VALUES (?, ?, ?)", (body, due_at, due_at))
+def schedule(db: sqlite3.Connection, body: str, due_at: float, traceparent: str | None = None) -> None:
+    """`traceparent` is sent along: the trace of the request that made the charge."""
+    values = (body, due_at, due_at, traceparent)
+    db.execute("INSERT INTO owed_webhooks (body, since, due_at, traceparent) VALUES (?, ?, ?, ?)", values)
 
 
 def counts(db: sqlite3.Connection) -> dict[str, int]:
@@ -128,7 +131,7 @@ class Deliverer:
 
     async def _deliver(self, session: aiohttp.ClientSession, row: sqlite3.Row) -> None:
         try:
-            if await self._send(session, row["body"]):
+            if await self._send(session, row["body"], row["traceparent"]):
                 await self._database.write(lambda db: _forget(db, row["seq"]))
             else:
                 await self._postpone(row)
@@ -137,9 +140,11 @@ class Deliverer:
             if len(self._in_flight) == self._settings.webhooks_in_flight - 1:
                 self._woken.set()
 
-    async def _send(self, session: aiohttp.ClientSession, body: str) -> bool:
+    async def _send(self, session: aiohttp.ClientSession, body: str, traceparent: str | None) -> bool:
         secret = self._settings.webhook_secret.get_secret_value()
         headers = {"Content-Type": "application/json", "Webhook-Signature": sign(secret, body, int(time.time()))}
+        if traceparent:
+            headers["traceparent"] = traceparent
         url = self._settings.webhook_url
         try:
             async with session.post(url, data=body.encode(), headers=headers, allow_redirects=False) as answer:

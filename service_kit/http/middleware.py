@@ -2,8 +2,10 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 
 import structlog
+from opentelemetry.trace import Span
 from starlette.datastructures import Headers as RequestHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -18,7 +20,7 @@ from service_kit.ids import uuid7
 from service_kit.problems import Busy, InvalidRequest, Problem, Unavailable
 from service_kit.runtime import Runtime
 from service_kit.telemetry import caller, metrics
-from service_kit.telemetry.tracing import continue_trace
+from service_kit.telemetry.tracing import continue_trace, mark_failed, span_of_request
 
 log = structlog.get_logger("http")
 
@@ -52,13 +54,13 @@ class RequestMiddleware:
         answer = _Response(send, request_id, self._always(headers), is_personal=b"authorization" in headers)
         started = time.perf_counter()
         metrics.IN_FLIGHT.inc()
-        with continue_trace(headers.get(b"traceparent", b"").decode("latin-1")):
+        with _traced(scope, headers) as span:
             structlog.contextvars.bind_contextvars(request_id=request_id)
             try:
                 await self._serve(scope, headers, receive, answer)
             finally:
                 metrics.IN_FLIGHT.dec()
-                _record(scope, answer.status, time.perf_counter() - started)
+                _record(scope, answer.status, time.perf_counter() - started, span)
                 structlog.contextvars.clear_contextvars()
                 caller.current.set(None)
                 actor.forget()
@@ -186,12 +188,28 @@ def _as_problem(error: Exception) -> Problem:
     return Problem("Something went wrong on our side; the request id in X-Request-Id helps us to find it.")
 
 
-def _record(scope: Scope, status: int | None, seconds: float) -> None:
+def _traced(scope: Scope, headers: dict[bytes, bytes]) -> AbstractContextManager[Span | None]:
+    """Health and metrics are asked for all the time, and have no span."""
+    traceparent = headers.get(b"traceparent", b"").decode("latin-1")
+    return continue_trace(traceparent) if scope["path"].startswith(QUIET_PATHS) else span_of_request(traceparent)
+
+
+def _record(scope: Scope, status: int | None, seconds: float, span: Span | None) -> None:
     path, route = scope["path"], scope.get("route")
     # The path with the names of its parameters: with their values there would be endless time series.
     template = getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown"
+    if span is not None and span.is_recording():
+        _describe(span, scope["method"], template, status or CLIENT_DISCONNECTED)
     count, duration = metrics.of_request(scope["method"], template, status or CLIENT_DISCONNECTED)
     count.inc()
     duration.observe(seconds - scope.get(WAITED, 0.0))
     if not path.startswith(QUIET_PATHS):
         log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 2))
+
+
+def _describe(span: Span, method: str, route: str, status: int) -> None:
+    """By the semantic conventions for HTTP. The path itself is not recorded: it may contain personal data."""
+    span.update_name(f"{method} {route}")
+    span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    if status >= 500:
+        mark_failed(span, str(status))

@@ -17,6 +17,7 @@ from service_kit.failpoints import failpoint
 from service_kit.messaging import inbox, metrics, outbox, retry_queue
 from service_kit.messaging.envelope import Record
 from service_kit.messaging.incoming import Incoming, groups, newest, sort
+from service_kit.messaging.spans import Consuming
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 
@@ -86,14 +87,14 @@ class Processor:
     async def _handle(self, subscription: Subscription, batch: Sequence[Incoming]) -> None:
         """One transaction: claims the events, queues those whose key waits for a retry, handles the rest."""
         topic = subscription.topic.name
-        async with self.begin(subscription) as tx:
+        async with Consuming(topic) as consuming, self.begin(subscription) as tx:
             fresh, waiting = await self._claim(tx, subscription, batch)
             behind = [incoming for incoming in fresh if incoming.record.key in waiting] if waiting else []
             free = [incoming for incoming in fresh if incoming.record.key not in waiting] if waiting else fresh
             if behind:
                 await retry_queue.enqueue(tx, behind)
             # Grouped by function: one that handles several types of a topic gets them together, and locks once.
-            for _, part in groups([(incoming.record.key, incoming.handler.function, incoming) for incoming in free]):
+            for _, part in groups([(each.record.key, each.handler.function, each) for each in consuming.of(free)]):
                 handler = part[0].handler
                 given = newest(part) if subscription.topic.compacted and handler.batch else part
                 await handler.call(tx, [each.event for each in given], [each.envelope for each in given])

@@ -18,6 +18,7 @@ from aiokafka.errors import (
     MessageSizeTooLargeError,
     RecordListTooLargeError,
 )
+from opentelemetry.trace import Span
 
 from contracts.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 from service_kit.failpoints import failpoint
@@ -39,6 +40,7 @@ class Row:
     time: datetime
     headers: Sequence[tuple[str, bytes]]
     value: bytes
+    span: Span | None = None
 
 
 @dataclass(slots=True)

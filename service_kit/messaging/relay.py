@@ -21,8 +21,10 @@ from service_kit.messaging.envelope import Envelope, encode, headers_from_json
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.marks import Marks
 from service_kit.messaging.producer import Producer, Row
+from service_kit.messaging.spans import end_producing, started_producing
 from service_kit.messaging.tuning import Tuning
 from service_kit.messaging.waker import CHANNEL
+from service_kit.telemetry.tracing import traceparent_of
 from service_kit.waiting import passed
 
 log = structlog.get_logger(__name__)
@@ -135,6 +137,7 @@ class Relay:
             )
             if isinstance(outcome, BaseException):
                 raise outcome
+            end_producing(rows, outcome.published)
             self._marks.add(outcome.published, epoch)
             _observe(outcome.published)
             if isinstance(following, BaseException):
@@ -202,11 +205,12 @@ class Relay:
 
 def _row(record: Any) -> Row:
     id, event_id, topic, key, type, subject, source, created_at, traceparent, headers, value = record
-    if headers is None:
-        encoded = encode(Envelope(event_id, type, source, subject, created_at, traceparent))
-    else:
-        encoded = headers_from_json(headers)
-    return Row(id, event_id, topic, key, created_at, encoded, value)
+    if headers is not None:
+        return Row(id, event_id, topic, key, created_at, headers_from_json(headers), value)
+    if span := started_producing(topic, event_id, type, traceparent, created_at):
+        traceparent = traceparent_of(span)
+    encoded = encode(Envelope(event_id, type, source, subject, created_at, traceparent))
+    return Row(id, event_id, topic, key, created_at, encoded, value, span)
 
 
 def _observe(rows: Sequence[Row]) -> None:

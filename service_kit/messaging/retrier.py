@@ -9,6 +9,7 @@ from service_kit.database.sessions import Database
 from service_kit.messaging import metrics, outbox, retry_queue
 from service_kit.messaging.incoming import read
 from service_kit.messaging.processing import Abandoned, Processor
+from service_kit.messaging.spans import Consuming
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.messaging.tuning import Tuning
 from service_kit.queue import Outcome
@@ -65,7 +66,8 @@ class Retrier:
         async def work() -> None:
             taken.clear()
             async with (
-                self._database.transaction() if subscription is None else self._processor.begin(subscription) as tx
+                Consuming(topic) as consuming,
+                self._database.transaction() if subscription is None else self._processor.begin(subscription) as tx,
             ):
                 mine = await retry_queue.lock(tx, id)
                 if mine is None:
@@ -76,6 +78,7 @@ class Retrier:
                     raise HandlerMissing
                 if incoming.handler.event.terminal and (superseded := await retry_queue.supersede(tx, id)):
                     log.warning("events_superseded", id=id, topic=topic, count=superseded)
+                [incoming] = consuming.of([incoming])
                 await incoming.handler.call(tx, [incoming.event], [incoming.envelope])
                 await retry_queue.done(tx, id)
 

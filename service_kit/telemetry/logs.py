@@ -13,7 +13,7 @@ import structlog
 from pydantic_core import to_json
 
 from service_kit.telemetry import caller
-from service_kit.telemetry.tracing import current_trace_id
+from service_kit.telemetry.tracing import current_ids
 
 _SECRET_NAMES = ("password", "secret", "token", "authorization", "api_key", "card")
 REDACTED = "[redacted]"
@@ -133,8 +133,8 @@ def printable(text: str, allowed: str = "") -> str:
 
 def _add_trace(service: str, _: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     event["service"] = service
-    if trace_id := current_trace_id():
-        event["trace_id"] = trace_id
+    if ids := current_ids():
+        event["trace_id"], event["span_id"] = ids
     return event
 
 

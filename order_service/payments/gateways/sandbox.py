@@ -26,6 +26,7 @@ from order_service.payments.gateways.port import (
 from order_service.payments.models import PaymentState, RefundState
 from service_kit.failpoints import failpoint
 from service_kit.problems import InvalidRequest
+from service_kit.telemetry.tracing import mark_failed, span_of_call
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -172,7 +173,11 @@ class SandboxGateway:
         self, operation: str, kind: type[Answer], method: str, path: str, **request: Any
     ) -> Answer | Rejected | NoResponse:
         began = time.perf_counter()
-        found = await self._exchange(kind, method, path, **request)
+        with span_of_call(f"{method} {self.name}.{operation}", {"http.request.method": method}) as (span, trace):
+            request["headers"] = {**request.get("headers", {}), **trace}
+            found = await self._exchange(kind, method, path, **request)
+            if isinstance(found, NoResponse):
+                mark_failed(span, found.value)
         outcome = "rejected" if isinstance(found, Rejected) else "answered"
         outcome = found.value if isinstance(found, NoResponse) else outcome
         SECONDS.labels(operation, outcome).observe(time.perf_counter() - began)
