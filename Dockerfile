@@ -18,7 +18,7 @@ RUN uv sync --locked --no-dev
 
 FROM builder AS service-dependencies
 ARG SERVICE
-RUN uv sync --locked --no-dev --extra "${SERVICE:?say which: --build-arg SERVICE=order}"
+RUN uv sync --locked --no-dev --extra "${SERVICE:?name the service: --build-arg SERVICE=order}"
 
 FROM builder AS sandbox-dependencies
 RUN uv sync --locked --no-dev --extra sandbox

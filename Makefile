@@ -44,21 +44,21 @@ up: setup  ## Start everything, and print where it is and who may sign in
 down: setup  ## Stop everything; the data stays
 	@$(STACK) down
 
-status: setup  ## Each part: up, ready, consumer lag, what stands in the outbox
+status: setup  ## Each part: up, ready, consumer lag, events not published yet
 	@$(STACK) status
 
 logs: setup  ## Follow the logs (SERVICE=order for one)
 	@$(STACK) logs $(SERVICE)
 
-restart: setup  ## Restart one part (SERVICE=order); the others go on
-	@test -n "$(SERVICE)" || { echo "Say which: make restart SERVICE=order" >&2; exit 1; }
+restart: setup  ## Restart one part (SERVICE=order); the others keep running
+	@test -n "$(SERVICE)" || { echo "Name the part: make restart SERVICE=order" >&2; exit 1; }
 	@$(STACK) restart $(SERVICE)
 
 replay: setup  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz STOCK=0.8)
 	@$(TOOLS) replay --stock "$(STOCK)" $(if $(FILE),"$(FILE)")
 
 trail: setup  ## One order's way through all services (ORDER=100001)
-	@test -n "$(ORDER)" || { echo "Say which: make trail ORDER=100001" >&2; exit 1; }
+	@test -n "$(ORDER)" || { echo "Name the order: make trail ORDER=100001" >&2; exit 1; }
 	@$(TOOLS) trail $(ORDER)
 
 reset: setup  ## Stop everything and delete its data; .env stays

@@ -84,8 +84,8 @@ async def test_the_steps_name_what_they_waited_for(world: World) -> None:
         "payment by customer": _step(trail, "order", "opened by customer"),
         "order → gateway": _step(trail, "gateway", "charge of", "succeeded"),
         "the gateway's word": _step(trail, "order", "payment of", "succeeded"),
-        "Kafka → inventory": _step(trail, "inventory", "took reservation.requested"),
-        "inventory's work": _step(trail, "inventory", "says reservation.accepted"),
+        "Kafka → inventory": _step(trail, "inventory", "consumed reservation.requested"),
+        "inventory's work": _step(trail, "inventory", "emitted reservation.accepted"),
         "outbox → Kafka": _step(trail, "order", "published order.placed"),
         "dispatch by staff": _step(trail, "inventory", "dispatched with Royal Mail"),
     }

@@ -37,14 +37,14 @@ class Events:
     """All events of an order, when each service received them, and the records that are no valid events."""
 
     all: Sequence[Event]
-    taken: dict[str, dict[UUID, datetime]]
+    consumed: dict[str, dict[UUID, datetime]]
     """Service → event → when the service received it."""
     others: Sequence[Published]
     parked: dict[str, Rows]
 
-    def taken_by(self, service: str, type: str, before: datetime) -> datetime | None:
+    def consumed_by(self, service: str, type: str, before: datetime) -> datetime | None:
         """When the service received its last event of this type before that time."""
-        inbox = self.taken[service]
+        inbox = self.consumed[service]
         times = [inbox[event.id] for event in self.all if event.type == type and event.id in inbox]
         return max((time for time in times if time <= before), default=None)
 
@@ -52,20 +52,20 @@ class Events:
         for event in self.all:
             yield from _emitted(event, now, kafka_was_read)
             yield from _published(event)
-            yield from self._taken(event)
+            yield from self._consumed(event)
         for service, rows in self.parked.items():
             yield from (Step(row.parked_at, service, _blocked(row)) for row in rows)
         for record in self.others:
             why = f"dead letter: {record.error}" if record.error else "a record that can't be read"
             yield Step(record.at, "Kafka", f"{why} ({record.place})")
 
-    def _taken(self, event: Event) -> Iterator[Step]:
+    def _consumed(self, event: Event) -> Iterator[Step]:
         published = event.records[0].at if event.records else None
-        for service, inbox in self.taken.items():
+        for service, inbox in self.consumed.items():
             if event.id in inbox:
                 at = inbox[event.id]
                 yield Step(
-                    at, service, f"took {event.type}", Wait.since(published, at, f"Kafka → {service}"), Kind.TAKEN
+                    at, service, f"consumed {event.type}", Wait.since(published, at, f"Kafka → {service}"), Kind.CONSUMED
                 )
 
 
@@ -89,18 +89,18 @@ def merge(outbox: dict[str, Rows], records: Iterable[Published]) -> tuple[list[E
 def _emitted(event: Event, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
     waits = event.row is not None and event.row.published_at is None
     if not waits:
-        lost = "" if event.records or not kafka_was_read else ", and Kafka has it no more"
-        yield Step(event.time, event.service, f"says {event.type}{lost}", kind=Kind.EMITTED)
+        lost = "" if event.records or not kafka_was_read else ", no longer in Kafka"
+        yield Step(event.time, event.service, f"emitted {event.type}{lost}", kind=Kind.EMITTED)
         return
     why = f" (parked: {event.row.error})" if event.row.parked_at else ""
     wait = None if event.records else Wait.since(event.time, now, "outbox → Kafka, until now")
-    yield Step(event.time, event.service, f"says {event.type}; it still stands in the outbox{why}", wait, Kind.EMITTED)
+    yield Step(event.time, event.service, f"emitted {event.type}, not published yet{why}", wait, Kind.EMITTED)
 
 
 def _published(event: Event) -> Iterator[Step]:
     if not event.records and event.row.published_at:
         # It is marked after Kafka's acknowledgement, so other services may have received it before.
-        wait = Wait.since(event.time, event.row.published_at, "outbox → Kafka, and the mark")
+        wait = Wait.since(event.time, event.row.published_at, "outbox → Kafka, until marked")
         yield Step(event.row.published_at, event.service, f"marked {event.type} as published", wait, Kind.PUBLISHED)
     for number, record in enumerate(event.records):
         # Kafka's time has whole milliseconds.

@@ -38,8 +38,8 @@ def follow(shop: Shop, number: int) -> Trail:
     records = _records(shop, order, missing)
     kafka_was_read = not missing
     events, others = merge(tables.outbox, records)
-    taken = read_inboxes(shop, [event.id for event in events])
-    story = Timeline(order, tables.rows, Events(events, taken, others, tables.parked), _entries(shop, order, missing))
+    consumed = read_inboxes(shop, [event.id for event in events])
+    story = Timeline(order, tables.rows, Events(events, consumed, others, tables.parked), _entries(shop, order, missing))
     return Trail(order, story.steps(datetime.now(UTC), kafka_was_read), missing)
 
 

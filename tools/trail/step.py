@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 
 # Steps that happen at a scheduled time, not as the result of work, and what they wait for.
-BY_THE_CLOCK = {"says reservation.expired": "the reservation's end"}
+BY_THE_CLOCK = {"emitted reservation.expired": "the reservation's end"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Wait:
 class Kind(Enum):
     """Steps at the same time are sorted in the order of their kinds."""
 
-    TAKEN = auto()
+    CONSUMED = auto()
     DONE = auto()
     EMITTED = auto()
     PUBLISHED = auto()
@@ -48,7 +48,7 @@ def in_order(steps: Iterable[Step]) -> list[Step]:
     found: list[Step] = []
     worked: dict[str, datetime] = {}
     for step in sorted(steps, key=lambda step: (step.at, step.kind.value)):
-        if step.kind in (Kind.TAKEN, Kind.DONE):
+        if step.kind in (Kind.CONSUMED, Kind.DONE):
             worked[step.service] = step.at
         if step.kind is Kind.EMITTED and step.wait is None:
             work = BY_THE_CLOCK.get(step.what, f"{step.service}'s work")

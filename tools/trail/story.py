@@ -45,8 +45,8 @@ class Timeline:
         if entry.actor == "clock":
             return Wait.since(before.at, entry.at, entry.trigger)
         event = entry.trigger.removeprefix("last ").removeprefix("every ")
-        taken = self.events.taken_by("order", event, entry.at)
-        return Wait.since(taken, entry.at, "order's work")
+        consumed = self.events.consumed_by("order", event, entry.at)
+        return Wait.since(consumed, entry.at, "order's work")
 
     def _money(self) -> Iterator[Step]:
         payable_since = [entry.at for entry in self.rows["history"] if entry.to_status == "awaiting_payment"][:1]
@@ -139,14 +139,14 @@ class Timeline:
     # --- notification ---
 
     def _notification(self) -> Iterator[Step]:
-        inbox = self.events.taken["notification"]
+        inbox = self.events.consumed["notification"]
         for note in self.rows["notifications"]:
-            taken = inbox.get(note.event_id)
+            consumed = inbox.get(note.event_id)
             if note.told_at is None:
-                yield Step(taken or note.created_at, "notification", f"keeps {note.kind} until the customer is known")
+                yield Step(consumed or note.created_at, "notification", f"keeps {note.kind} until the customer is known")
                 continue
-            late = taken is not None and note.told_at > taken
-            wait = Wait.since(taken, note.told_at, "the customer to be known") if late else None
+            late = consumed is not None and note.told_at > consumed
+            wait = Wait.since(consumed, note.told_at, "the customer to be known") if late else None
             yield Step(note.told_at, "notification", f"customer notified of {note.kind}", wait)
         for mail in self.rows["deliveries"]:
             what = f"{mail.channel} of {mail.kind} to {mail.address}: {mail.status}"
