@@ -64,9 +64,8 @@ class Events:
         for service, inbox in self.consumed.items():
             if event.id in inbox:
                 at = inbox[event.id]
-                yield Step(
-                    at, service, f"consumed {event.type}", Wait.since(published, at, f"Kafka → {service}"), Kind.CONSUMED
-                )
+                wait = Wait.since(published, at, f"Kafka → {service}")
+                yield Step(at, service, f"consumed {event.type}", wait, Kind.CONSUMED)
 
 
 def merge(outbox: dict[str, Rows], records: Iterable[Published]) -> tuple[list[Event], list[Published]]:

@@ -39,7 +39,9 @@ def follow(shop: Shop, number: int) -> Trail:
     kafka_was_read = not missing
     events, others = merge(tables.outbox, records)
     consumed = read_inboxes(shop, [event.id for event in events])
-    story = Timeline(order, tables.rows, Events(events, consumed, others, tables.parked), _entries(shop, order, missing))
+    story = Timeline(
+        order, tables.rows, Events(events, consumed, others, tables.parked), _entries(shop, order, missing)
+    )
     return Trail(order, story.steps(datetime.now(UTC), kafka_was_read), missing)
 
 

@@ -143,7 +143,7 @@ class Timeline:
         for note in self.rows["notifications"]:
             consumed = inbox.get(note.event_id)
             if note.told_at is None:
-                yield Step(consumed or note.created_at, "notification", f"keeps {note.kind} until the customer is known")
+                yield Step(consumed or note.created_at, "notification", f"{note.kind} waits for the customer's data")
                 continue
             late = consumed is not None and note.told_at > consumed
             wait = Wait.since(consumed, note.told_at, "the customer to be known") if late else None
