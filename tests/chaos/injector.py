@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
+from service_kit.database.faults import database_is_unavailable
 from tests.chaos.faults import FAULTS
 from tests.chaos.schedule import PAUSE, PlannedFault
 from tests.system.world import World, until
@@ -74,14 +75,15 @@ class FaultInjector:
         await until(f"{name} ready", lambda: asyncio.to_thread(self._world.shop.is_ready, name), RECOVERED_WITHIN)
 
     async def _decided(self, since: datetime) -> datetime | None:
+        """None also if a later fault has stopped the database."""
         try:
             database = await asyncpg.connect(self._world.shop.database_url("order"), timeout=5)
-        except (OSError, asyncpg.PostgresError):  # a later fault stopped it
+            try:
+                found: datetime | None = await database.fetchval(DECIDED, since)
+            finally:
+                database.terminate()
+        except Exception as error:
+            if not database_is_unavailable(error):
+                raise
             return None
-        try:
-            found: datetime | None = await database.fetchval(DECIDED, since)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            return None
-        finally:
-            database.terminate()
         return found

@@ -49,16 +49,15 @@ class Mfa:
 
         Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
         """
-        await self._check_password(actor, password)
+        await self._check_password(actor, password, on=False)
         secret = pyotp.random_base32()
         async with self.database.session() as tx:
             factor = await _lock(tx, actor.id)
+            if factor.on:
+                raise MfaOnAlready
             factor.count(utcnow(), right=True)
             account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
-            if not factor.on:
-                factor.encrypted_secret = self.vault.encrypt(secret.encode())
-        if factor.on:
-            raise MfaOnAlready
+            factor.encrypted_secret = self.vault.encrypt(secret.encode())
         return secret, pyotp.TOTP(secret).provisioning_uri(name=account.email, issuer_name=SHOP)
 
     async def confirm(self, actor: Actor, code: str) -> list[str]:
@@ -125,10 +124,7 @@ class Mfa:
     async def _prove_both(self, actor: Actor, password: str, code: str) -> None:
         """Checks password and code as one attempt: if a correct password reset the count of wrong codes, a thief of the
         password could guess codes without limit. Raises: MfaNotOn, WrongProof, TooManyTries."""
-        async with self.database.session() as tx:
-            if not (await _lock(tx, actor.id)).on:
-                raise MfaNotOn
-        await self._check_password(actor, password)
+        await self._check_password(actor, password, on=True)
         async with self.database.session() as tx:
             factor = await _lock(tx, actor.id)
             if not factor.on:
@@ -139,10 +135,16 @@ class Mfa:
         if not right:
             await self._reject(actor)
 
-    async def _check_password(self, actor: Actor, password: str) -> None:
-        """Counts the attempt as wrong before the slow verification: others run in parallel. The caller resets it."""
+    async def _check_password(self, actor: Actor, password: str, *, on: bool) -> None:
+        """Counts the attempt as wrong before the slow verification: others run in parallel. The caller resets it.
+
+        Raises: MfaNotOn, MfaOnAlready, before anything is counted, unless the factor is as `on` says; WrongProof,
+        TooManyTries.
+        """
         async with self.database.session() as tx:
             factor = await _lock(tx, actor.id)
+            if factor.on is not on:
+                raise MfaNotOn if on else MfaOnAlready
             account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
             factor.check_may_attempt(utcnow())
             factor.count(utcnow(), right=False)

@@ -176,6 +176,16 @@ async def test_a_right_password_does_not_reset_the_count_of_wrong_codes(ada: Per
     assert problem(right) == (429, "too-many-tries")
 
 
+async def test_asking_for_another_secret_does_not_reset_the_count_of_wrong_codes(ada: Person) -> None:
+    phone, _ = await enrol(ada)
+    guess = {"password": PASSWORD, "code": "000000"}
+    for _ in range(FREE_ATTEMPTS):
+        assert problem(await ada.call("POST", "/auth/mfa/totp/disable", json=guess)) == (400, "wrong-proof")
+        assert (await ada.call("POST", "/auth/mfa/totp", json={"password": PASSWORD})).status_code == 409
+    right = await ada.call("POST", "/auth/mfa/totp/disable", json={**guess, "code": phone.code()})
+    assert problem(right) == (429, "too-many-tries")
+
+
 def test_each_wrong_guess_doubles_the_wait_to_an_hour() -> None:
     factor, now = SecondFactor(account_id=UUID(int=1)), utcnow()
     waits = []
