@@ -74,7 +74,7 @@ def _migrate(arguments: argparse.Namespace) -> None:
             migrations.make(arguments.service, url, arguments.message, of_kit=arguments.kit, tls=tls)
         elif differences := migrations.differences(arguments.service, url, tls):
             sys.exit("\n".join([f"{arguments.service}: the models differ from the migrations:", *differences]))
-    except TooOld as error:
+    except (TooOld, migrations.StillLocked) as error:
         sys.exit(str(error))
 
 

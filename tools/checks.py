@@ -95,6 +95,16 @@ def manifests_are_sound() -> bool:
     return manifests_are_sound()
 
 
+def migrations_need_no_stop() -> bool:
+    """Imported here: the image of the tools has no squawk, which is a dependency of development alone."""
+    from tools.migration_lint import faults_found
+
+    found = faults_found()
+    for fault in found:
+        print(fault, file=sys.stderr)
+    return not found
+
+
 def no_secret_is_committed() -> bool:
     result = audit.secrets(ROOT)
     for line in result.findings or [result.sentence]:
@@ -121,6 +131,7 @@ CHECKS: dict[str, Callable[[], bool]] = {
     "types": _runs("mypy", "."),
     "layers": _runs("lint-imports"),
     "migrations": migrations_are_current,
+    "upgrades": migrations_need_no_stop,
     "lengths": lengths_are_kept,
     "monitoring": partial(_run, [sys.executable, "-m", "deploy.monitoring", "check"]),
     "lock": _runs("uv", "lock", "--check"),

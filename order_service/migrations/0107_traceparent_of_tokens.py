@@ -10,7 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.add_column("payment_tokens", sa.Column("traceparent", sa.Text(), nullable=True))
+    op.add_column("payment_tokens", sa.Column("traceparent", sa.String(), nullable=True))
 
 
 def downgrade() -> None:

@@ -1,12 +1,15 @@
 """Runs Alembic, with one configuration for all packages: their folders `migrations/` contain revisions only."""
 
 import importlib
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
+import psycopg2.errors
+import structlog
 from alembic import command, context, op
 from alembic.autogenerate import compare_metadata
 from alembic.autogenerate.api import AutogenContext
@@ -14,6 +17,7 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, MetaData, create_engine, make_url, pool, text
+from sqlalchemy.exc import OperationalError
 from sqlmodel.sql.sqltypes import AutoString, UTCDateTime
 
 from service_kit.audit import pruning
@@ -23,24 +27,57 @@ from service_kit.database.base import add_kit_tables, service_registry
 from service_kit.database.revisions import FIRST, KIT, VERSION_TABLES, Lineage, lineages, number
 from service_kit.database.tls import Tls
 
+log = structlog.get_logger(__name__)
 LOCK = 0x6D617274  # any number that all migrating processes share
+LOCK_TIMEOUT = timedelta(seconds=2)
+PATIENCE = timedelta(minutes=10)
+
+
+class StillLocked(Exception):
+    """Other transactions held the locks that a migration needs for all of `PATIENCE`."""
+
+    def __init__(self, service: str) -> None:
+        super().__init__(
+            f"The database of {service} was not migrated: another transaction has locked a table for {PATIENCE} that a "
+            "migration changes. The migrations before it are applied, it is not. Look for the oldest xact_start in "
+            "pg_stat_activity, end that transaction, and migrate again."
+        )
 
 
 def upgrade(service: str, url: str, *, tls: Tls | None = None, serving_role: str | None = None) -> None:
-    """Migrates the database to the newest revisions of the kit and of the service, in one transaction. Several
-    processes may call it at once: one migrates, the others wait.
+    """Migrates the database to the newest revisions of the kit and of the service, each migration in a transaction of
+    its own. Several processes may call it at once: one migrates, the others wait.
 
-    A lineage that a later release has migrated is not changed, so that a process of the earlier release can restart.
-    `serving_role`: the role that is granted what serving needs, if `url` is the owner's.
-    Raises: `adoption.TooOld`, without any change.
+    A migration waits for a lock for at most `LOCK_TIMEOUT`, since the services' statements queue up behind it; then it
+    lets them pass and begins again. A lineage that a later release has migrated is not changed, so that a process of
+    the earlier release can restart. `serving_role` is granted what serving needs, if `url` is the owner's.
+    Raises: `adoption.TooOld`, without any change; StillLocked.
     """
+    until = time.monotonic() + PATIENCE.total_seconds()
+    while True:
+        try:
+            _upgrade(service, url, tls, serving_role)
+        except OperationalError as error:
+            if not isinstance(error.orig, psycopg2.errors.LockNotAvailable):
+                raise
+            if time.monotonic() > until:
+                raise StillLocked(service) from error
+            log.warning("migration_waits_for_a_lock", service=service, seconds=LOCK_TIMEOUT.total_seconds())
+            time.sleep(LOCK_TIMEOUT.total_seconds())
+        else:
+            return
+
+
+def _upgrade(service: str, url: str, tls: Tls | None, serving_role: str | None) -> None:
     with _locked(url, tls) as connection:
-        adopt(connection, service, {each: config(each, connection) for each in lineages(service)})
-        for lineage in lineages(service):
-            if not _has_head(connection, lineage):
-                command.upgrade(config(lineage, connection), "head")
+        with connection.begin():
+            adopt(connection, service, {each: config(each, connection) for each in lineages(service)})
+            behind = [each for each in lineages(service) if not _has_head(connection, each)]
+        for lineage in behind:
+            command.upgrade(config(lineage, connection), "head")
         if serving_role is not None:
-            roles.grant(connection, serving_role)
+            with connection.begin():
+                roles.grant(connection, serving_role)
 
 
 def make(service: str, url: str, message: str, *, of_kit: bool = False, tls: Tls | None = None) -> None:
@@ -108,6 +145,19 @@ def needs_code(revision: str) -> None:
     op.execute(text(f"UPDATE {table} SET least_code = :revision").bindparams(revision=revision))  # noqa: S608
 
 
+def create_index_concurrently(name: str, table: str, columns: Sequence[str], **options: Any) -> None:
+    """Call it in a migration that does nothing else: builds an index while rows are written, outside a transaction.
+
+    What an interrupted attempt left behind is built again. `options`: as `op.create_index` takes them.
+    """
+    with op.get_context().autocommit_block():
+        # It waits for older transactions, and blocks nobody meanwhile.
+        op.execute("SET lock_timeout = 0")
+        op.drop_index(name, table_name=table, if_exists=True, postgresql_concurrently=True)
+        op.create_index(name, table, list(columns), postgresql_concurrently=True, **options)
+        op.execute(_set_lock_timeout())
+
+
 def run(connection: Connection, lineage: Lineage) -> None:
     """Runs the migrations that an Alembic command selects; its `env.py` calls this."""
     context.configure(
@@ -117,6 +167,7 @@ def run(connection: Connection, lineage: Lineage) -> None:
         compare_type=True,
         render_item=_render_plainly,
         include_object=_only_of(lineage),
+        transaction_per_migration=True,
     )
     with context.begin_transaction():
         context.run_migrations()
@@ -134,7 +185,7 @@ def _only_of(lineage: Lineage) -> Any:
 
 
 def config(lineage: Lineage, connection: Connection | None = None) -> Config:
-    """Alembic's configuration for commands that work on `connection`, in its transaction."""
+    """Alembic's configuration for commands that work on `connection`: in its transaction, if it has one."""
     made = Config()
     made.set_main_option("script_location", str(Path(__file__).parent / "alembic"))
     made.set_main_option("version_locations", str(lineage.directory))
@@ -164,10 +215,16 @@ def _render_plainly(kind: str, item: Any, _: AutogenContext) -> str | Literal[Fa
 
 @contextmanager
 def _locked(url: str, tls: Tls | None) -> Iterator[Connection]:
-    """A transaction that holds the lock of migrations."""
-    with _engine(url, tls).begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    """A connection without a transaction, that holds the lock of migrations until it is closed."""
+    with _engine(url, tls).connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+        connection.execute(text(_set_lock_timeout()))
+        connection.commit()
         yield connection
+
+
+def _set_lock_timeout() -> str:
+    return f"SET lock_timeout = '{LOCK_TIMEOUT.total_seconds() * 1000:.0f}ms'"
 
 
 def _engine(url: str, tls: Tls | None) -> Engine:
