@@ -29,13 +29,15 @@ RUNS = Counter("job_runs_total", "Runs of background jobs", ["job", "outcome"])
 class Job:
     """`run` is called at the interval `every`, and at once after it returned True (there is more to do), after
     `Jobs.wake(name)` or after a commit that sends the signal `woken_by`. If it is woken while it runs, it runs again as
-    soon as `at_most_every` has passed since that run began. Several processes may run it at the same time."""
+    soon as `at_most_every` has passed since that run began. Several processes may run it at the same time.
+    `before_ready`: the process is not ready until a run of it has ended, other than by an error of the database."""
 
     name: str
     run: "Callable[[Runtime], Awaitable[bool | None]]"
     every: timedelta
     woken_by: str | None = None
     at_most_every: timedelta = timedelta(0)
+    before_ready: bool = False
 
 
 class Jobs:
@@ -44,6 +46,7 @@ class Jobs:
     def __init__(self, jobs: Sequence[Job]) -> None:
         self._jobs = jobs
         self._wakes = {job.name: asyncio.Event() for job in jobs}
+        self._awaited = {job.name for job in jobs if job.before_ready}
         self._stopping = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -52,6 +55,10 @@ class Jobs:
         signal are ignored."""
         if event := self._wakes.get(name):
             event.set()
+
+    def readiness(self) -> str:
+        """`ok`, or which jobs have to run before the process is ready."""
+        return f"not run yet: {', '.join(sorted(self._awaited))}" if self._awaited else "ok"
 
     def start(self, runtime: "Runtime") -> None:
         for job in self._jobs:
@@ -87,6 +94,8 @@ class Jobs:
             else:  # signals would wake the job even while the database is unavailable
                 await passed(self._stopping, pause)
                 pause = min(2 * pause, LONGEST_PAUSE)
+                if job.name in self._awaited:
+                    continue
             await passed(wake, job.every.total_seconds())
             if (left := may_follow - time.monotonic()) > 0:
                 await passed(self._stopping, left)
@@ -104,6 +113,7 @@ class Jobs:
                 log.warning("job_postponed", job=job.name, error=repr(error))
                 return False
             log.exception("job_failed", job=job.name)
+        self._awaited.discard(job.name)
         return True
 
 

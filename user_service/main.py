@@ -52,7 +52,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         ],
         personal_data=PERSONAL_DATA,
         jobs=[
-            Job("first-admin", account_use_cases.ensure_first_admin, every=timedelta(minutes=1)),
+            Job("first-admin", account_use_cases.ensure_first_admin, every=timedelta(minutes=1), before_ready=True),
             Job("prune-sessions", session_use_cases.prune, every=timedelta(hours=1)),
             Job("prune-mail-tokens", mail_use_cases.prune, every=timedelta(hours=1)),
             Job("prune-attempts", throttle_use_cases.prune, every=timedelta(hours=1)),

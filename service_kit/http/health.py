@@ -39,8 +39,9 @@ async def live() -> Liveness:
     "/ready", summary="Check that the process is ready", openapi_extra=PUBLIC, responses={503: {"model": Readiness}}
 )
 async def ready(request: Request, response: Response) -> Readiness:
-    """Checks the database, its migrations, the verification keys, and that the process is not draining. In a process
-    without API it also checks that events are published and consumed. An API stays ready while the broker is down.
+    """Checks the database, its migrations, the verification keys, that jobs have run which others rely on, and that the
+    process is not draining. In a process without API it also checks that events are published and consumed. An API
+    stays ready while the broker is down.
     """
     runtime: Runtime = request.app.state.runtime
     answer = await readiness(runtime)
@@ -54,6 +55,7 @@ async def readiness(runtime: Runtime) -> Readiness:
         "database": await _database(runtime),
         "keys": "ok" if runtime.keys.ready else "not fetched yet",
         "events": runtime.messaging.readiness(),
+        "jobs": runtime.jobs.readiness(),
         "process": "is about to stop" if runtime.is_draining else "ok",
     }
     return Readiness(ready=all(outcome == "ok" for outcome in checks.values()), checks=checks)

@@ -107,3 +107,33 @@ async def test_a_job_that_waits_for_its_database_is_stopped_at_once() -> None:
     began = time.monotonic()
     await jobs.stop(within=20)
     assert time.monotonic() - began < 0.5
+
+
+async def test_a_process_is_ready_after_a_job_that_others_rely_on_has_run() -> None:
+    """It is tried again soon, not after its interval."""
+    database = Database()
+    jobs = Jobs([Job("first-admin", database.work, timedelta(hours=1), before_ready=True)])
+    jobs.start(NOWHERE)
+    async with asyncio.timeout(20):
+        while len(database.asked) < 3:
+            await asyncio.sleep(0.001)
+        assert jobs.readiness() == "not run yet: first-admin"
+        database.away = False
+        while jobs.readiness() != "ok":
+            await asyncio.sleep(0.001)
+    tries = len(database.asked)
+    await asyncio.sleep(4 * SHORTEST_PAUSE)
+    assert len(database.asked) == tries
+    await jobs.stop(within=5)
+
+
+async def test_a_job_that_fails_by_itself_does_not_keep_its_process_from_serving() -> None:
+    async def fail(_: Any) -> None:
+        raise ValueError
+
+    jobs = Jobs([Job("first-admin", fail, timedelta(hours=1), before_ready=True)])
+    jobs.start(NOWHERE)
+    async with asyncio.timeout(20):
+        while jobs.readiness() != "ok":
+            await asyncio.sleep(0.001)
+    await jobs.stop(within=5)
