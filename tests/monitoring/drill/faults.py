@@ -69,7 +69,7 @@ ON_BUDGETS = (
     ),
     # None of these delays an order, so that the tickets above are resolved meanwhile.
     Fault(
-        "an event that can't be read", injections.unreadable_event,
+        "an event that can't be handled", injections.event_without_fields,
         during=(expect("DeadLetters", job=NOTIFICATION),),
     ),
     Fault(

@@ -11,9 +11,12 @@ import asyncpg
 import httpx
 from aiokafka import AIOKafkaProducer
 
-from contracts.topics import ORDER_NOTIFICATION
+from contracts.events.order_notification import OrderPlaced
 from local_stack import ports
 from local_stack.parts import part
+from service_kit.clock import utcnow
+from service_kit.ids import uuid7
+from service_kit.messaging.envelope import Envelope, encode
 from tests.chaos.faults.database import FOR_EVER
 from tests.chaos.faults.freezes import second
 from tests.monitoring.drill.bench import Bench
@@ -89,9 +92,12 @@ async def notifications_locked(bench: Bench) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
-async def unreadable_event(bench: Bench) -> AsyncIterator[None]:
+async def event_without_fields(bench: Bench) -> AsyncIterator[None]:
+    """Its handler fails at each attempt. At the end it is discarded."""
+    key = str(uuid4())
+    headers = encode(Envelope(uuid7(), OrderPlaced.type, OrderPlaced.source, key, utcnow()))
     async with AIOKafkaProducer(**bench.shop.kafka.arguments()) as producer:
-        await producer.send_and_wait(ORDER_NOTIFICATION.name, b"not JSON", key=b"nobody's")
+        await producer.send_and_wait(OrderPlaced.topic.name, b"{}", key=key.encode(), headers=headers)
     try:
         yield
     finally:
