@@ -39,11 +39,12 @@ def prepare_process() -> None:
 
 
 @contextmanager
-def new_shop(directory: Path) -> Iterator[Shop]:
-    """Stops and deletes what an earlier run left, also if it was killed. The logs of this run stay."""
+def new_shop(directory: Path, **more: str) -> Iterator[ProxiedShop]:
+    """Stops and deletes what an earlier run left, also if it was killed. The logs of this run stay. `more`: more
+    settings."""
     Shop(directory).down()
     shutil.rmtree(directory, ignore_errors=True)
-    settings = {**SETTINGS, "FAILPOINTS": str(directory / "crash-points")}
+    settings = {**SETTINGS, "FAILPOINTS": str(directory / "crash-points"), **more}
     shop = ProxiedShop(directory, settings=settings, progress=lambda text: errors.print(text, markup=False))
     try:
         shop.up()

@@ -2,6 +2,7 @@
 
 import importlib
 import re
+from collections.abc import Iterator
 
 from prometheus_client import REGISTRY
 
@@ -12,12 +13,21 @@ _NO_METRICS = re.compile(
 )
 _NAME = re.compile(r"(?<![\w.:])([a-zA-Z_:][\w:]*)(?!\w|\s*\()")
 _WORDS = frozenset({"and", "or", "unless", "bool", "offset", "inf", "nan", "Inf", "NaN"})
+_BOTH = re.compile(r'([a-zA-Z_:][\w:]*)\{((?:"[^"]*"|[^}"])*)\}')
+_LABEL = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"')
 
 
 def metrics(expr: str) -> set[str]:
     """`rate(http_requests_total{job="a"}[5m])`: `http_requests_total`."""
     without_strings = re.sub(r'"[^"]*"', '""', expr)
     return set(_NAME.findall(_NO_METRICS.sub(" ", without_strings))) - _WORDS
+
+
+def labels(expr: str) -> Iterator[tuple[str, str]]:
+    """Each metric with each label that its selector names."""
+    for metric, matchers in _BOTH.findall(expr):
+        for label in _LABEL.findall(matchers):
+            yield metric, label
 
 
 def of_the_services() -> set[str]:

@@ -1,4 +1,5 @@
-"""The files of deploy/kubernetes that are generated from the contracts, the tables of this package, and the version."""
+"""The files of deploy/kubernetes that are generated from the contracts, the tables of this package, deploy/monitoring,
+and the version."""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -7,7 +8,7 @@ from typing import Any
 import yaml
 
 from service_kit.version import VERSION
-from tools.kubernetes import operators
+from tools.kubernetes import monitoring, operators
 from tools.kubernetes.external_secrets import external_secrets
 from tools.kubernetes.names import DIRECTORY, SERVICE_NAMES
 from tools.kubernetes.policies import policies
@@ -47,6 +48,8 @@ FILES: Mapping[str, Callable[[], list[Manifest]]] = {
     "components/kafka-strimzi/policies.yaml": partial(policies, "kafka-strimzi"),
     "components/kafka-strimzi/topics.yaml": operators.topics,
     "components/kafka-strimzi/users.yaml": operators.users,
+    "components/monitoring/dashboards.yaml": monitoring.dashboards,
+    "components/monitoring/rules.yaml": monitoring.rules,
     "components/policies/policies.yaml": partial(policies, "policies"),
     "components/postgres-cnpg/databases.yaml": operators.databases,
     "components/postgres-cnpg/policies.yaml": partial(policies, "postgres-cnpg"),

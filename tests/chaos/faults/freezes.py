@@ -37,13 +37,13 @@ async def freeze(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
 async def freeze_beside_another(shop: Shop, parts: tuple[str, ...], seconds: float) -> None:
     """The second process is stopped when the suspended one has continued: so the lease changes hands twice."""
     [name] = parts
-    async with _second(shop, name):
+    async with second(shop, name):
         await freeze(shop, parts, seconds)
         await until(f"{name} ready", lambda: asyncio.to_thread(shop.is_ready, name))
 
 
 @asynccontextmanager
-async def _second(shop: Shop, name: str) -> AsyncIterator[None]:
+async def second(shop: Shop, name: str, operations_port: int = 0) -> AsyncIterator[None]:
     """A second process of a service that consumes and relays; its port serves only health checks."""
     service = part(name)
     [port] = ports.lease()
@@ -51,7 +51,7 @@ async def _second(shop: Shop, name: str) -> AsyncIterator[None]:
     own = {
         "PYTHONPATH": str(ROOT),
         f"{prefix}_PORT": str(port),
-        f"{prefix}_OPERATIONS_PORT": "0",
+        f"{prefix}_OPERATIONS_PORT": str(operations_port),
         f"{prefix}_SERVICE_ROLE": "worker",
     }
     command = [sys.executable, "-m", *service.module]
