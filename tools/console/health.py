@@ -1,6 +1,7 @@
 """The state of each part: of its process, by the supervisor, and of what it reports itself."""
 
 import asyncio
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -45,6 +46,7 @@ class Reports:
     def __init__(self, shop: Shop) -> None:
         self._shop = shop
         self._http = httpx.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False, verify=False)
+        self._timeouts: Counter[str] = Counter()
 
     async def of_service(self, name: str) -> Report:
         url = self._shop.operations_url(name)
@@ -52,9 +54,11 @@ class Reports:
             ready, consumers, metrics = await asyncio.gather(
                 *(self._http.get(url + path) for path in ("/health/ready", "/health/consumers", "/metrics"))
             )
-        except httpx.TransportError as error:
-            words = "does not answer" if isinstance(error, httpx.TimeoutException) else "can't be reached"
-            return Report("down", words)
+        except httpx.TimeoutException:
+            return self._timed_out(name)
+        except httpx.TransportError:
+            return Report("down", "can't be reached")
+        self._timeouts.pop(name, None)
         checks = _json(ready).get("checks", {"readiness": f"answered {ready.status_code}"})
         problems = [f"{what}: {outcome}" for what, outcome in checks.items() if outcome != "ok"]
         problems += _json(consumers).get("problems", [])
@@ -67,13 +71,19 @@ class Reports:
             async with asyncio.timeout(TIMEOUT_SECONDS):
                 ready = await asyncio.to_thread(self._shop.is_ready, part.name)
         except TimeoutError:
-            return Report("down", "does not answer")
+            return self._timed_out(part.name)
         except StackError as error:
             return Report("down", str(error))
+        self._timeouts.pop(part.name, None)
         return Report("ok", "ready") if ready else Report("down", "can't be reached")
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    def _timed_out(self, name: str) -> Report:
+        """One timeout may be a busy machine's; two in a row are not."""
+        self._timeouts[name] += 1
+        return Report("down", "does not answer") if self._timeouts[name] > 1 else Report("warning", "is slow to answer")
 
 
 def _json(response: httpx.Response) -> dict[str, Any]:

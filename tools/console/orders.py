@@ -1,9 +1,10 @@
 """The last orders, without their customers."""
 
+from datetime import datetime
 from typing import Any
 
 from local_stack.shop import Shop
-from tools.trail.tables import reading
+from tools.trail.tables import Rows, reading
 
 COUNT = 40
 # By the id, which begins with the time, and has an index.
@@ -18,9 +19,9 @@ def last(shop: Shop) -> list[dict[str, Any]]:
     """Newest first. Raises: StackError."""
     with reading(shop, "order") as cursor:
         cursor.execute(LAST, (COUNT,))
-        return [{**row._asdict(), "created_at": _iso(row.created_at), "status_since": _iso(row.status_since)}
-                for row in cursor.fetchall()]  # fmt: skip
+        rows: Rows = cursor.fetchall()
+    return [_in_json(row._asdict()) for row in rows]
 
 
-def _iso(at: Any) -> str:
-    return str(at.isoformat())
+def _in_json(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}

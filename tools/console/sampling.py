@@ -8,8 +8,8 @@ from typing import Any
 from contracts.topics import TOPICS
 from local_stack.parts import KAFKA, SERVICES
 from local_stack.shop import Shop
-from tools.console.broker import Broker, Positions, Unreachable
-from tools.console.health import Report, Reports, healths, shown
+from tools.console.broker import Broker, Positions, Slow, Unreachable
+from tools.console.health import Level, Report, Reports, healths, shown
 from tools.console.scrape import Counters, Series, Values, largest, quantile, total
 
 # Of the percentiles: with few requests, a shorter time would have none.
@@ -41,7 +41,8 @@ class Sampler:
         if isinstance(positions, Positions):
             reports[KAFKA.name], found = Report("ok", "ready"), positions
         else:
-            reports[KAFKA.name], found = Report("down", str(positions)), None
+            level: Level = "warning" if isinstance(positions, Slow) else "down"
+            reports[KAFKA.name], found = Report(level, str(positions)), None
         at = time.time()
         values = {name: reports[name].values for name in NAMES}
         for name, its in values.items():

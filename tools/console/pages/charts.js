@@ -10,6 +10,8 @@ const PERCENTILES = [
   ["p99", "slowest"],
 ];
 const HEIGHT = 170;
+// Steps of an axis that counts.
+const WHOLE = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
 
 const byService = (prefix) => SERVICES.map((name) => ({ key: `${prefix}.${name}`, label: name, colour: name }));
 const percentiles = (prefix) =>
@@ -43,6 +45,13 @@ const CHARTS = [
     lines: percentiles("events"),
     format: duration,
     empty: "No events were handled in this time.",
+  },
+  {
+    id: "failures",
+    title: "Failed requests (5xx) per second",
+    lines: [{ key: "failures", label: "all services", colour: "slowest" }],
+    format: rate,
+    empty: "No requests yet.",
   },
   {
     id: "events",
@@ -173,7 +182,7 @@ class Card {
     this.plot.setData(data, false);
     this.plot.batch(() => {
       this.plot.setScale("x", { min: from, max: history.last });
-      this.plot.setScale("y", { min: 0, max: top(data.slice(1)) });
+      this.plot.setScale("y", { min: 0, max: top(data.slice(1), this.format === count ? 4 : 0) });
     });
   }
 
@@ -192,11 +201,12 @@ class Card {
         height: HEIGHT,
         legend: { show: false },
         cursor: { show: false },
-        padding: [8, 8, 0, 0],
+        padding: [8, 24, 0, 0],
         scales: { x: { time: true, auto: false }, y: { auto: false } },
         axes: [
           {
             ...axis,
+            size: 26,
             space: 70,
             values: (_, times) => times.map((time) => new Date(time * 1000).toLocaleTimeString("en-GB").slice(0, 5)),
             incrs: [60, 120, 300, 600],
@@ -205,6 +215,7 @@ class Card {
             ...axis,
             size: 58,
             space: 34,
+            ...(this.format === count ? { incrs: WHOLE } : {}),
             values: (_, values) => values.map((value) => (value === 0 ? "0" : this.format(value))),
           },
         ],
@@ -238,8 +249,8 @@ class Card {
   }
 }
 
-function top(lines) {
-  const highest = lines.reduce((most, line) => line.reduce((own, value) => Math.max(own, value ?? 0), most), 0);
+function top(lines, least) {
+  const highest = lines.reduce((most, line) => line.reduce((own, value) => Math.max(own, value ?? 0), most), least);
   return highest > 0 ? highest * 1.1 : 1;
 }
 

@@ -6,7 +6,7 @@ import { clock, dayAndClock, duration, money, words } from "./format.js";
 
 export function open(container, number) {
   const aborting = new AbortController();
-  const body = h("div");
+  const body = h("div", { class: "stack" });
   const again = h("button", { type: "button", onclick: load }, "Read again");
   show(
     container,

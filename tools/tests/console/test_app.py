@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -130,10 +131,10 @@ async def test_without_a_look_nothing_is_sampled_and_the_worker_ends(
     assert len(state["rows"]) >= 2, "the points of before are kept"
 
 
-async def _until_rows(http: httpx.AsyncClient, count: int, after: float) -> dict[str, list[list[float]]]:
+async def _until_rows(http: httpx.AsyncClient, count: int, after: float) -> dict[str, Any]:
     async with asyncio.timeout(20):
         while True:
-            state: dict[str, list[list[float]]] = (await http.get("/api/state", params={"after": after})).json()
+            state: dict[str, Any] = (await http.get("/api/state", params={"after": after})).json()
             if len(state["rows"]) >= count:
                 return state
             await asyncio.sleep(0.02)
