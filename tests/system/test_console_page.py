@@ -4,13 +4,13 @@ import asyncio
 import re
 import secrets
 import shutil
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
 
 from local_stack.parts import CONSOLE
 from tests.system.world import ADDRESS, Person, World
@@ -39,7 +39,7 @@ async def page(browser: Browser, world: World) -> AsyncIterator[Page]:
     page = await browser.new_page(base_url=world.shop.url(CONSOLE.name))
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
-    page.on("console", lambda message: problems.append(message.text) if "Security Policy" in message.text else None)
+    page.on("console", partial(_note, problems))
     await page.goto("/")
     yield page
     await page.close()
@@ -85,12 +85,10 @@ async def test_a_stopped_service_is_red_within_ten_seconds_and_its_lag_grows(wor
     await expect(page.get_by_text(READY)).to_be_visible(timeout=SLOW)
     customer, product = await world.customer(), await world.product(stock=10)
     await customer.order((product, 1))  # the order service has the product
-    stopped = time.monotonic()
     await asyncio.to_thread(world.shop.stop, "notification")
     try:
         card = page.locator("[data-part=notification]")
         await expect(card).to_have_class("part down", timeout=RED_SECONDS * 1000)
-        assert time.monotonic() - stopped < RED_SECONDS + 5  # it also takes a moment to stop
         assert await card.evaluate("each => getComputedStyle(each).borderTopColor") == "rgb(179, 38, 30)"
         await expect(page.get_by_role("status").first).to_contain_text("Notification service: down")
         await expect(page).to_have_title(re.compile("^1 down"))
@@ -175,6 +173,11 @@ async def test_a_console_that_stops_is_noticed(world: World, page: Page) -> None
         await asyncio.to_thread(world.shop.start, CONSOLE.name)
         await asyncio.to_thread(world.shop.wait_ready, CONSOLE.name)
     await expect(page.get_by_role("alert")).to_be_hidden(timeout=SLOW)
+
+
+def _note(problems: list[str], message: ConsoleMessage) -> None:
+    if "Security Policy" in message.text:
+        problems.append(message.text)
 
 
 async def _any_order(world: World) -> dict[str, int]:

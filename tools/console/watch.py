@@ -68,7 +68,7 @@ class Watch:
             if self.is_watched:
                 await self._sample()
             else:
-                self._latest = None  # whoever looks next must not see an old state
+                self._latest = self._problem = None  # whoever looks next must not see an old state
             await asyncio.sleep(max(0.0, started + INTERVAL - time.monotonic()))
         await self.worker.stop()
 
@@ -76,7 +76,7 @@ class Watch:
         try:
             sample = await self.worker.ask("sample")
         except WorkFailed as error:
-            self._problem = str(error)
+            self._problem = f"The state of the shop can't be read. {error}"
             return
         self._problem = None
         points = sample.pop("points")

@@ -43,7 +43,7 @@ class Worker:
             async with asyncio.timeout(SECONDS):
                 return await waiting
         except TimeoutError:
-            raise WorkFailed(f"{task}: no result within {SECONDS:.0f} s") from None
+            raise WorkFailed(f"The console's worker has not answered within {SECONDS:.0f} s.") from None
         finally:
             del self._waiting[id]
 
