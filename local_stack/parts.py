@@ -5,7 +5,7 @@ from typing import Literal
 
 from local_stack.errors import StackError
 
-Kind = Literal["server", "sandbox", "service"]
+Kind = Literal["server", "sandbox", "service", "console"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,9 @@ KAFKA = Part("kafka", "server", "Kafka", ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT")
 GATEWAY = Part("gateway", "sandbox", "Payment gateway", ("SANDBOX_GATEWAY_PORT",), ("sandbox.gateway",))
 MAILBOX = Part("mailbox", "sandbox", "Mailbox", ("SANDBOX_MAILBOX_PORT", "SANDBOX_SMTP_PORT"), ("sandbox.mailbox",))
 SERVICES = tuple(_service(name) for name in ("user", "product", "inventory", "order", "notification"))
-PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, *SERVICES)
+# By its name only: tools may import this package, and this package imports no tools.
+CONSOLE = Part("console", "console", "Console", ("CONSOLE_PORT",), ("tools.console",))
+PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, *SERVICES, CONSOLE)
 
 
 def part(name: str) -> Part:
