@@ -17,7 +17,7 @@ STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay reset bench chaos chaos-full test test-long check audit kubernetes kafka-lock
+.PHONY: help setup up down status logs restart trail traces replay reset bench chaos chaos-full test test-long check audit kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ replay: setup  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz 
 trail: setup  ## One order's way through all services (ORDER=100001)
 	@test -n "$(ORDER)" || { echo "Name the order: make trail ORDER=100001" >&2; exit 1; }
 	@$(TOOLS) trail $(ORDER)
+
+traces: setup  ## Record the spans of a running shop, and show them in Zipkin
+	@$(STACK) traces
 
 reset: setup  ## Stop everything and delete its data; .env stays
 	@$(STACK) reset

@@ -75,7 +75,7 @@ WHERE n.order_id = %(order_id)s ORDER BY d.id
     },
 }
 OUTBOX = """
-SELECT event_id, topic, type, source, time, published_at, parked_at, error
+SELECT event_id, topic, type, source, time, traceparent, published_at, parked_at, error
 FROM outbox WHERE key = %(key)s AND topic = ANY(%(topics)s) AND time >= %(since)s ORDER BY id
 """
 PARKED = """
@@ -141,9 +141,7 @@ def _reading(shop: Shop, service: str) -> Iterator[psycopg2.extensions.cursor]:
     try:
         connection = psycopg2.connect(shop.database_url(service), connect_timeout=10, cursor_factory=NamedTupleCursor)
     except psycopg2.OperationalError as error:
-        raise StackError(
-            f"The {service} service's database does not answer ({error}): try `make status`."
-        ) from None
+        raise StackError(f"The {service} service's database does not answer ({error}): try `make status`.") from None
     try:
         register_uuid(conn_or_curs=connection)  # type: ignore[no-untyped-call]
         connection.set_session(readonly=True, autocommit=True)
