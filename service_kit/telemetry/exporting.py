@@ -41,7 +41,7 @@ class Exporting:
 
     @classmethod
     def started(cls, settings: "ServiceSettings") -> Self | None:
-        """None if the settings name no receiver. The SDK is imported only then: it takes half a second and 20 MB."""
+        """None if the settings name no receiver. The SDK is imported only then: that takes time and memory."""
         if settings.otel_exporter_otlp_endpoint is None:
             return None
         from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
