@@ -19,7 +19,7 @@ STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
+.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -62,6 +62,9 @@ replay: setup  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz 
 trail: setup  ## One order's way through all services (ORDER=100001)
 	@test -n "$(ORDER)" || { echo "Name the order: make trail ORDER=100001" >&2; exit 1; }
 	@$(TOOLS) trail $(ORDER)
+
+traces: setup  ## Record the spans of a running shop, and show them in Zipkin
+	@$(STACK) traces
 
 footprint: setup  ## CPU and memory of one part of the running shop (SERVICE=console SECONDS=30)
 	@test -n "$(SERVICE)" || { echo "Name the part: make footprint SERVICE=console" >&2; exit 1; }

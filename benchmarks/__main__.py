@@ -1,5 +1,6 @@
 """`python -m benchmarks [case …]`: measures, prints and stores results. `python -m benchmarks check`: a short run.
 `python -m benchmarks compare DIRECTORY [case …]`: compares another checkout with this one.
+`python -m benchmarks tracing [share]`: compares placing an order without spans and with them.
 """
 
 import asyncio
@@ -14,7 +15,7 @@ from rich.table import Table
 
 from benchmarks import report
 from benchmarks.check import check
-from benchmarks.compare import compare
+from benchmarks.compare import compare, compare_tracing
 from benchmarks.figures import Result
 from benchmarks.stage import Stage
 
@@ -66,6 +67,8 @@ def main() -> None:
         sys.exit(asyncio.run(check(console)))
     if names[:1] == ("compare",):
         sys.exit(asyncio.run(compare(console, names[1:])))
+    if names[:1] == ("tracing",):
+        sys.exit(asyncio.run(compare_tracing(console, names[1:])))
     if unknown := set(names) - set(CASES):
         sys.exit(f"There is no benchmark '{unknown.pop()}': it is one of {', '.join(CASES)}.")
     found = asyncio.run(_measure(names or CASES, console, runs_all=not names))

@@ -1,4 +1,5 @@
 """`python -m benchmarks compare DIRECTORY [case …]`: compares the hot paths of two checkouts.
+`python -m benchmarks tracing [share]`: compares placing an order without spans, and with so many of them recorded.
 
 Each checkout (with a `.venv`) runs its own code, on a database with its own migrations. PostgreSQL, requests and load
 generator are the same for both. The CPU time of the service and of PostgreSQL per request is measured as well, because
@@ -11,7 +12,8 @@ import os
 import secrets
 import statistics
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from math import exp, log
@@ -30,7 +32,9 @@ from benchmarks.goods import Draw
 from benchmarks.load.client import send
 from benchmarks.load.plan import Plan
 from benchmarks.stage import Server, Stage, connected, python_of
+from local_stack import ports
 from local_stack.environment import ROOT
+from local_stack.otlp import otlp_server
 from tests.harness import tokens
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "20"))
@@ -58,6 +62,13 @@ class Case(NamedTuple):
     status: int
 
 
+class Side(NamedTuple):
+    """One of the two that are compared: `before` and `after`."""
+
+    checkout: Path
+    settings: dict[str, Any]
+
+
 async def _nothing(_: str) -> None:
     pass
 
@@ -76,29 +87,45 @@ async def compare(console: Console, arguments: Sequence[str]) -> int:
     if not arguments or not (Path(arguments[0]) / ".venv/bin/python").exists():
         sys.exit("Name a directory with another checkout of this repository, in which `make setup` was run.")
     before, *names = arguments
+    await _compare(console, names, Side(Path(before).absolute(), {}), Side(ROOT, {}))
+    return 0
+
+
+async def compare_tracing(console: Console, arguments: Sequence[str]) -> int:
+    """Compares placing an order without spans and with them, and returns the exit status."""
+    [port] = ports.lease()
+    with otlp_server(port, lambda _: None) as receiver:
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        share = arguments[0] if arguments else "0.1"
+        settings = {"otel_exporter_otlp_endpoint": f"http://127.0.0.1:{port}", "otel_traces_sampler_arg": share}
+        await _compare(console, ["place_order"], Side(ROOT, {}), Side(ROOT, settings))
+        receiver.shutdown()
+    return 0
+
+
+async def _compare(console: Console, names: Sequence[str], before: Side, after: Side) -> None:
     cases = _cases()
     async with Stage() as stage:
         for name in names or cases:
             console.print(f"[bold]{name}")
-            costs = await _compared(stage, cases[name], Path(before).absolute())
+            costs = await _compared(stage, cases[name], {"before": before, "after": after})
             console.print(_table(costs["before"], costs["after"]))
-    return 0
 
 
-async def _compared(stage: Stage, case: Case, before: Path) -> dict[str, list[Cost]]:
+async def _compared(stage: Stage, case: Case, sides: Mapping[str, Side]) -> dict[str, list[Cost]]:
     async with AsyncExitStack() as stack:
         measures = {}
-        for name, checkout in (("before", before), ("after", ROOT)):
-            serving = await stack.enter_async_context(_serving(stage, case, checkout))
+        for name, side in sides.items():
+            serving = await stack.enter_async_context(_serving(stage, case, side))
             measures[name] = partial(_cost, stage, case, *serving)
         return await take_turns(measures, ROUNDS)
 
 
 @asynccontextmanager
-async def _serving(stage: Stage, case: Case, checkout: Path) -> AsyncIterator[tuple[str, Server]]:
-    database = await _database(stage, case, checkout)
-    settings = {"asyncpg_pool_size": CONNECTIONS, **case.settings}
-    async with stage.serving(case.service, database, checkout=checkout, **settings) as server:
+async def _serving(stage: Stage, case: Case, side: Side) -> AsyncIterator[tuple[str, Server]]:
+    database = await _database(stage, case, side.checkout)
+    settings = {"asyncpg_pool_size": CONNECTIONS, **case.settings, **side.settings}
+    async with stage.serving(case.service, database, checkout=side.checkout, **settings) as server:
         yield database, server
 
 

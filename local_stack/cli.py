@@ -12,6 +12,7 @@ from local_stack import jars, report
 from local_stack.errors import StackError
 from local_stack.parts import part
 from local_stack.shop import Shop
+from local_stack.zipkin import LOCK as ZIPKIN_LOCK
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -79,6 +80,15 @@ def restart(service: str) -> None:
     shop = running_shop()
     shop.restart(service)
     typer.echo(f"{part(service).title} is ready.")
+
+
+@app.command()
+def traces() -> None:
+    """Record the spans of all requests and events, and show them in Zipkin."""
+    shop = running_shop()
+    jars.fetch(progress, lock=ZIPKIN_LOCK, repository=shop.settings["MAVEN_REPOSITORY"])
+    shop.show_traces()
+    typer.echo(f"Traces: {shop.url('zipkin')}")
 
 
 @app.command()

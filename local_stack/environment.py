@@ -50,6 +50,12 @@ def read(file: Path) -> dict[str, str]:
     return {name: value for name, value in dotenv_values(file).items() if value}
 
 
+def assign(file: Path, name: str, value: str) -> None:
+    """Changes one setting, which `ensure` has written."""
+    lines = file.read_text().splitlines()
+    _write(file, "\n".join(f"{name}={value}" if line.startswith(f"{name}=") else line for line in lines) + "\n")
+
+
 class _Block:
     """A comment, and the assignments below it that it applies to."""
 

@@ -1,4 +1,4 @@
-"""Apache Kafka's jars from Maven Central: a lock file with paths and SHA-256, and a cache checked against it."""
+"""Jars from Maven Central: lock files with paths and SHA-256, and a cache checked against them."""
 
 import hashlib
 import os
@@ -17,6 +17,7 @@ import httpx
 from local_stack.errors import StackError
 
 LOCK = Path(__file__).with_name("kafka.lock")
+INSTEAD = {LOCK.name: "set KAFKA_BOOTSTRAP_SERVERS in .env to a Kafka that runs already"}
 MAVEN_CENTRAL = "https://repo1.maven.org/maven2"
 SLF4J_VERSION = "1.7.36"  # the version that Kafka 4 is built with; slf4j-simple logs to stderr
 
@@ -52,33 +53,36 @@ def fetch(
     jars = {path: directory / path.rsplit("/", 1)[1] for path in wanted}
     missing = [path for path, jar in jars.items() if not (jar.exists() and _digest(jar) == wanted[path])]
     if missing:
-        _download(missing, wanted, jars, repository, progress)
+        _download(missing, wanted, jars, repository, progress, lock)
     return list(jars.values())
 
 
 def _download(
-    missing: list[str], wanted: dict[str, str], jars: dict[str, Path], repository: str, progress: Progress
+    missing: list[str], wanted: dict[str, str], jars: dict[str, Path], repository: str, progress: Progress, lock: Path
 ) -> None:
+    whose = f"{lock.stem.capitalize()}'s jars"
     with (
         httpx.Client(verify=_certificates(), timeout=60, follow_redirects=True) as client,
         ThreadPoolExecutor(8) as threads,
     ):
-        jobs = [threads.submit(_store, client, f"{repository}/{path}", jars[path], wanted[path]) for path in missing]
+        jobs = [
+            threads.submit(_store, client, f"{repository}/{path}", jars[path], wanted[path], lock) for path in missing
+        ]
         for done, job in enumerate(as_completed(jobs), start=1):
             try:
                 job.result()
             except httpx.HTTPError as error:
                 threads.shutdown(cancel_futures=True)
+                otherwise = f", or {INSTEAD[lock.name]}" if lock.name in INSTEAD else ""
                 raise StackError(
-                    f"Kafka's jars can't be had from {repository} ({error or type(error).__name__}).\n"
-                    "Either give this machine a way there (HTTPS_PROXY, or a mirror in MAVEN_REPOSITORY in .env), "
-                    "or set KAFKA_BOOTSTRAP_SERVERS in .env to a Kafka that runs already."
+                    f"{whose} can't be had from {repository} ({error or type(error).__name__}).\n"
+                    f"Give this machine a way there (HTTPS_PROXY, or a mirror in MAVEN_REPOSITORY in .env){otherwise}."
                 ) from error
             if done % 10 == 0 or done == len(missing):
-                progress(f"Kafka's jars from {repository}: {done} of {len(missing)}")
+                progress(f"{whose} from {repository}: {done} of {len(missing)}")
 
 
-def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
+def _store(client: httpx.Client, url: str, jar: Path, digest: str, lock: Path) -> None:
     for attempt in (1, 2, 3):
         try:
             answer = client.get(url)
@@ -89,7 +93,7 @@ def _store(client: httpx.Client, url: str, jar: Path, digest: str) -> None:
                 raise
     found = hashlib.sha256(answer.content).hexdigest()
     if found != digest:
-        raise StackError(f"{url} is not what kafka.lock says: SHA-256 {found}, expected {digest}. It was not kept.")
+        raise StackError(f"{url} is not what {lock.name} says: SHA-256 {found}, expected {digest}. It was not kept.")
     # Another run may download the same jar now: renaming is atomic, and both files have the same content.
     with tempfile.NamedTemporaryFile(dir=jar.parent, delete=False) as file:
         file.write(answer.content)

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from local_stack import environment
 from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import socket_directory
-from local_stack.parts import CONSOLE, KAFKA, PARTS, POSTGRES, SERVICES, Part
+from local_stack.parts import CONSOLE, KAFKA, PARTS, POSTGRES, SERVICES, SPAN_RECEIVER, ZIPKIN, Part
 
 if TYPE_CHECKING:  # a service that is restarted need not import clients that it doesn't use
     from local_stack.kafka import EmbeddedKafka
@@ -71,7 +71,14 @@ class Layout:
             elsewhere.add(KAFKA)
         if all(self.given_database_url(service) for service in SERVICES):
             elsewhere.add(POSTGRES)
+        if not self.shows_traces:
+            elsewhere |= {ZIPKIN, SPAN_RECEIVER}
         return tuple(part for part in PARTS if part not in elsewhere)
+
+    @property
+    def shows_traces(self) -> bool:
+        """Whether the services send their spans to Zipkin, which then runs here."""
+        return self.settings.get("OTEL_EXPORTER_OTLP_ENDPOINT") == self.url(SPAN_RECEIVER)
 
     @property
     def topic_prefix(self) -> str:
@@ -167,6 +174,8 @@ class Layout:
         if part.kind == "service":
             here["KAFKA_BOOTSTRAP_SERVERS"] = self.settings.get("KAFKA_BOOTSTRAP_SERVERS") or self._kafka_reached_at
             here[f"{part.setting_prefix}_DATABASE_URL"] = self.serving_url(part)
+            if self.shows_traces:  # the exporter uses the proxy of the environment
+                here["NO_PROXY"] = ",".join([*filter(None, [here.get("NO_PROXY")]), "localhost"])
         return here
 
     def migration_environment(self, service: Part) -> dict[str, str]:

@@ -5,7 +5,7 @@ from typing import Literal
 
 from local_stack.errors import StackError
 
-Kind = Literal["server", "sandbox", "service", "console"]
+Kind = Literal["server", "sandbox", "traces", "service", "console"]
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,7 @@ class Part:
     title: str
     ports: tuple[str, ...]
     module: tuple[str, ...] = ()
+    ready_path: str = "/health/ready"
 
     @property
     def package(self) -> str:
@@ -42,10 +43,12 @@ POSTGRES = Part("postgres", "server", "PostgreSQL", ("POSTGRES_PORT",))
 KAFKA = Part("kafka", "server", "Kafka", ("KAFKA_PORT", "KAFKA_CONTROLLER_PORT"))
 GATEWAY = Part("gateway", "sandbox", "Payment gateway", ("SANDBOX_GATEWAY_PORT",), ("sandbox.gateway",))
 MAILBOX = Part("mailbox", "sandbox", "Mailbox", ("SANDBOX_MAILBOX_PORT", "SANDBOX_SMTP_PORT"), ("sandbox.mailbox",))
+ZIPKIN = Part("zipkin", "traces", "Zipkin", ("ZIPKIN_PORT",), ("local_stack.zipkin",), "/health")
+SPAN_RECEIVER = Part("spans", "traces", "Span receiver", ("SPAN_RECEIVER_PORT",), ("local_stack.span_receiver",))
 SERVICES = tuple(_service(name) for name in ("user", "product", "inventory", "order", "notification"))
 # By its name only: tools may import this package, and this package imports no tools.
 CONSOLE = Part("console", "console", "Console", ("CONSOLE_PORT",), ("tools.console",))
-PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, *SERVICES, CONSOLE)
+PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, ZIPKIN, SPAN_RECEIVER, *SERVICES, CONSOLE)
 
 
 def part(name: str) -> Part:

@@ -31,6 +31,8 @@ def addresses(shop: Shop) -> Table:
         table.add_row(f"{service.title}'s metrics", f"{shop.operations_url(service.name)}/metrics")
     table.add_row("Payment gateway (sandbox)", shop.url("gateway"))
     table.add_row("Mailbox (sandbox)", shop.url("mailbox"))
+    if shop.layout.shows_traces:
+        table.add_row("Traces (Zipkin)", shop.url("zipkin"))
     table.add_row("Kafka", shop.bootstrap_servers)
     for service in SERVICES:
         database = make_url(shop.database_url(service.name))

@@ -12,11 +12,11 @@ import httpx
 from aiokafka.errors import KafkaError
 
 from local_stack import ports
-from local_stack.environment import ROOT
+from local_stack.environment import ROOT, assign
 from local_stack.errors import StackError
 from local_stack.kafka import run
 from local_stack.layout import Layout
-from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, Part, part
+from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, SPAN_RECEIVER, Part, part
 from local_stack.process import kill_tree, tail
 from local_stack.supervision import State, Supervisor
 from service_kit.database import migrations
@@ -172,6 +172,18 @@ class Shop:
         if done.returncode != 0:
             raise StackError(f"The migrations of {service.package} failed:\n{(done.stdout + done.stderr)[-3000:]}")
 
+    def show_traces(self) -> None:
+        """Starts Zipkin in a running shop, and makes the services send it their spans; while they restart, one after
+        the other, they serve no requests."""
+        self.layout.ensure_environment()
+        if self.layout.shows_traces:
+            self.up()
+            return
+        assign(self.layout.env_file, "OTEL_EXPORTER_OTLP_ENDPOINT", self.layout.url(SPAN_RECEIVER))
+        self.up()
+        for service in SERVICES:
+            self.restart(service.name)
+
     # --- one part ---
 
     def start(self, name: str) -> None:
@@ -205,7 +217,7 @@ class Shop:
         chosen = part(name)
         if chosen.kind == "server":
             return self.layout.server(chosen).is_ready()
-        url = f"http://127.0.0.1:{self.layout.port(chosen)}/health/ready"
+        url = f"http://127.0.0.1:{self.layout.port(chosen)}{chosen.ready_path}"
         try:
             # It is plain HTTP: loading certificates for each request would cost more than the request.
             return httpx.get(url, timeout=5, verify=False).status_code == 200

@@ -51,7 +51,7 @@ def spans() -> Iterator[SpanReceiver]:
 @pytest.fixture(scope="session")
 def shop(request: pytest.FixtureRequest, spans: SpanReceiver) -> Iterator[Shop]:
     """One shop, shared by tests after which its books agree."""
-    with new_shop(request, OTEL_EXPORTER_OTLP_ENDPOINT=spans.url) as shop:
+    with new_shop(request, **spans.settings) as shop:
         yield shop
 
 

@@ -85,6 +85,8 @@ def trail(number: Annotated[int, typer.Argument(help="the order's short number")
     output.print(trails.table(found))
     for words in found.missing:
         errors.print(words, style="yellow", markup=False)
+    if found.trace_url:
+        typer.echo(f"Trace: {found.trace_url}")
     typer.echo(trails.summary(found))
 
 

@@ -70,6 +70,14 @@ def test_an_empty_secret_of_a_copied_example_is_filled_and_the_file_made_private
     assert file.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_setting_is_changed_and_all_others_stay(tmp_path: Path) -> None:
+    file = tmp_path / ".env"
+    before = environment.ensure(file, example=example(tmp_path))
+    environment.assign(file, "A_OPTIONAL", "http://localhost:${A_PORT}")
+    assert environment.read(file) == {**before, "A_OPTIONAL": "http://localhost:8000"}
+    assert file.stat().st_mode & 0o777 == 0o600
+
+
 def test_the_projects_own_example_holds_no_secret(tmp_path: Path) -> None:
     assert not [name for name in environment.generated() if environment.read(environment.EXAMPLE).get(name)]
     settings = environment.ensure(tmp_path / ".env")

@@ -70,8 +70,9 @@ async def apply(tx: Transaction, steps: Sequence[Step]) -> None:
         elif trigger := order.apply_shipment(step.what):
             order.move(trigger, replace(step.cause, context=order.shipments[step.what.id]))
     losing = [order for order in orders.values() if order.lost]
+    traceparents = {step.order_id: step.cause.traceparent for step in steps}
     for order in losing:
-        await _refund_lost(tx, order)
+        await _refund_lost(tx, order, traceparents[order.id])
     await refunds.save(tx, orders.values())
     for order in losing:  # all other pieces may have been returned before this parcel was lost
         if order.status is Status.DELIVERED and (await returns.returnable(tx, order)).all_returned():
@@ -79,7 +80,7 @@ async def apply(tx: Transaction, steps: Sequence[Step]) -> None:
             await refunds.save(tx, [order])
 
 
-async def _refund_lost(tx: Transaction, order: OrderState) -> None:
+async def _refund_lost(tx: Transaction, order: OrderState, traceparent: str | None) -> None:
     """Refunds the price of lost parcels' lines, as far as it was not refunded before. If every parcel is lost, the
     table cancels the order and refunds it in full."""
     lost, order.lost = order.lost, []
@@ -89,7 +90,7 @@ async def _refund_lost(tx: Transaction, order: OrderState) -> None:
     pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
     worth = bought.worth(pieces, order.currency)
     was_refunded_in_full = order.is_refunded_in_full
-    await refunds.request_worth(tx, order, worth, "lost by the carrier")
+    await refunds.request_worth(tx, order, worth, "lost by the carrier", traceparent=traceparent)
     order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
 
 

@@ -265,6 +265,8 @@ class OrderState:
     pending_events: list[PendingEvent] = field(default_factory=list)
     to_refund: str | None = None
     """The reason for a refund of everything that was captured; None: no refund."""
+    refund_traceparent: str | None = None
+    """Of what that refund follows from; None: of the current trace."""
 
     def __post_init__(self) -> None:
         self.status = Status(self.status)  # the database stores text
@@ -288,6 +290,7 @@ class OrderState:
             self.delivered_at = cause.at
         if rule.refund:
             self.to_refund = cause.reason or f"the order is {after}"
+            self.refund_traceparent = cause.traceparent
         if trigger is Trigger.RELEASE_REFUSED and before is Status.CANCELLING and self.is_refunded_in_full:
             self._move_if_ruled(Trigger.REFUND_CONFIRMED, cause)
         self.follow(cause)

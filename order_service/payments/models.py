@@ -15,6 +15,7 @@ from order_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
+from service_kit.telemetry.tracing import current_traceparent
 
 
 class PaymentState(StrEnum):
@@ -191,6 +192,7 @@ class Refund(Base, table=True):
     settled_at: datetime | None = None
     return_id: UUID | None = Field(default=None, description="the return whose price it refunds")
     note: str | None = Field(default=None, description="for staff alone; `reason` is for the customer")
+    traceparent: str | None = Field(default_factory=current_traceparent, description="of what requested it")
 
     def settle(self, report: "RefundReport", now: datetime) -> bool:
         """Applies a report on the refund; returns whether it changed anything. Late and duplicate ones don't."""

@@ -19,6 +19,7 @@ from service_kit.database import Transaction
 from service_kit.problems import not_found
 from service_kit.queue import Backoff
 from service_kit.runtime import Runtime
+from service_kit.telemetry.tracing import continue_trace
 
 log = structlog.get_logger(__name__)
 
@@ -88,15 +89,16 @@ async def _book(tx: Transaction, order: OrderState, payment: Payment, report: Re
 async def carry_out(runtime: Runtime, refund: Refund, charge_id: str) -> None:
     """One attempt. Another one has the same key, so that the gateway only returns the refund's state."""
     gateway = runtime.resource(Gateways)[refund.gateway]
-    answer = await gateway.refund(gateway_key("refund", refund.id), charge_id, refund.amount, refund.reason)
-    match answer:
-        case NoResponse():
-            await _retry_later(runtime, refund, None, BACKOFF.wait(refund.attempts - 1))
-        case GatewayRefund(state=RefundState.REQUESTED):
-            await _retry_later(runtime, refund, answer.id, RETRY_AFTER)
-        case GatewayRefund() | Rejected():
-            async with runtime.database.transaction() as tx:
-                await settle(tx, _report(refund, answer))
+    with continue_trace(refund.traceparent):
+        answer = await gateway.refund(gateway_key("refund", refund.id), charge_id, refund.amount, refund.reason)
+        match answer:
+            case NoResponse():
+                await _retry_later(runtime, refund, None, BACKOFF.wait(refund.attempts - 1))
+            case GatewayRefund(state=RefundState.REQUESTED):
+                await _retry_later(runtime, refund, answer.id, RETRY_AFTER)
+            case GatewayRefund() | Rejected():
+                async with runtime.database.transaction() as tx:
+                    await settle(tx, _report(refund, answer))
 
 
 async def _retry_later(runtime: Runtime, refund: Refund, gateway_refund_id: str | None, after: timedelta) -> None:

@@ -14,6 +14,7 @@ from service_kit.clock import utcnow
 from service_kit.database import Transaction
 from service_kit.database.signals import signal
 from service_kit.problems import not_found
+from service_kit.telemetry.tracing import continue_trace, current_traceparent
 
 JOB = "refunds"
 REQUESTED = "refunds-requested"
@@ -27,16 +28,20 @@ async def save(tx: Transaction, moved: Iterable[OrderState]) -> None:
     for order in moved:
         reason, order.to_refund = order.to_refund, None
         if reason is not None and order.captured > order.refunded:
-            await request(tx, order, None, reason)
+            await request(tx, order, None, reason, order.refund_traceparent)
 
 
-async def request(tx: Transaction, order: OrderState, amount: int | None, reason: str) -> list[Refund]:
-    """Refunds an order's money (None: all that is left, which may be nothing), the latest payment first.
+async def request(
+    tx: Transaction, order: OrderState, amount: int | None, reason: str, traceparent: str | None = None
+) -> list[Refund]:
+    """Refunds an order's money (None: all that is left, which may be nothing), the latest payment first. `traceparent`:
+    of what it follows from, if that is not the current trace, as in a handler of a batch.
 
     The order must be locked. Raises: RefundTooHigh.
     """
     account = await queries.account(tx, order.id)
-    return await _insert(tx, order, account.spread(amount), reason, None)
+    with continue_trace(traceparent or current_traceparent()):
+        return await _insert(tx, order, account.spread(amount), reason, None)
 
 
 async def request_by_staff(
@@ -64,13 +69,19 @@ async def request_by_staff(
 
 
 async def request_worth(
-    tx: Transaction, order: OrderState, worth: int, reason: str, return_id: UUID | None = None
+    tx: Transaction,
+    order: OrderState,
+    worth: int,
+    reason: str,
+    return_id: UUID | None = None,
+    traceparent: str | None = None,
 ) -> int:
     """Refunds the price of returned or lost pieces, or what is left of it; returns the amount. The order must be
-    locked."""
+    locked. `traceparent`: as in `request`."""
     account = await queries.account(tx, order.id)
     amount = min(worth, max(order.net_paid, 0), account.left_in(order.currency))
-    await _insert(tx, order, account.spread(amount, order.currency), reason, None, return_id)
+    with continue_trace(traceparent or current_traceparent()):
+        await _insert(tx, order, account.spread(amount, order.currency), reason, None, return_id)
     return amount
 
 

@@ -41,7 +41,7 @@ class _Books:
         self._adopted: dict[UUID, Payment] = {}
         self._saved: dict[UUID, Payment] = {}
         self._events: list[outbox.Row] = []
-        self._unwanted: list[tuple[OrderState, int, str]] = []
+        self._unwanted: list[tuple[OrderState, int, str, str | None]] = []
 
     async def book(self, tx: Transaction, report: ChargeReport) -> Payment | None:
         order = self.held.get(report.order_id) or not_found("order", report.order_id)
@@ -76,7 +76,7 @@ class _Books:
             reason = f"the order is {order.status} and wants no more money"
         # Never more than this payment: earlier ones were handled when they arrived.
         if (amount := min(unwanted, payment.amount)) > 0:
-            self._unwanted.append((order, amount, reason))
+            self._unwanted.append((order, amount, reason, traceparent))
 
     async def write(self, tx: Transaction) -> None:
         if self._adopted:
@@ -85,8 +85,8 @@ class _Books:
             await queries.save_payments(tx, list(self._saved.values()), [] if self._adopted else self._events)
             orders.signal_changed(tx, [self.held[payment.order_id] for payment in self._saved.values()])
         await refunds.save(tx, self.held.values())
-        for order, amount, reason in self._unwanted:
-            await refunds.request(tx, order, amount, reason)
+        for unwanted in self._unwanted:
+            await refunds.request(tx, *unwanted)
 
 
 async def settle(tx: Transaction, reports: Sequence[ChargeReport]) -> list[Payment | None]:

@@ -120,7 +120,7 @@ async def _close(tx: Transaction, order: OrderState, found: Return, traceparent:
 
 
 async def _schedule_check(tx: Transaction, order: OrderState, found: Return, traceparent: str | None) -> None:
-    found.refund(await refunds.request_worth(tx, order, found.worth or 0, "returned", found.id))
+    found.refund(await refunds.request_worth(tx, order, found.worth or 0, "returned", found.id, traceparent))
     await queries.save(tx, found)
     all_returned = order.status in ALL_ENDED and (await queries.returnable(tx, order)).all_returned()
     trigger = Trigger.LAST_RETURN_RECEIVED if all_returned else Trigger.RETURN_RECEIVED

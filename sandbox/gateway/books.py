@@ -227,9 +227,17 @@ def _is_repeated(db: sqlite3.Connection, key: str, request: Json) -> bool:
 
 
 def make_refund(
-    db: sqlite3.Connection, charge_id: str, body: RefundIn, key: str, *, now: float, settings: GatewaySettings
+    db: sqlite3.Connection,
+    charge_id: str,
+    body: RefundIn,
+    key: str,
+    traceparent: str | None = None,
+    *,
+    now: float,
+    settings: GatewaySettings,
 ) -> Made:
-    """Refunds a charge in full or in part. Raises: Rejected, if it has not succeeded, or if less of it is left."""
+    """Refunds a charge in full or in part; the webhook continues `traceparent`. Raises: Rejected, if the charge has not
+    succeeded, or if less of it is left."""
     fingerprint = _fingerprint({"charge_id": charge_id, **body.model_dump(mode="json")})
     if row := db.execute("SELECT * FROM refunds WHERE idempotency_key = ?", (key,)).fetchone():
         return _again(row, fingerprint, refund_body(row, now))
@@ -254,7 +262,7 @@ def make_refund(
     db.execute("UPDATE charges SET refunded = refunded + ? WHERE id = ?", (body.amount, charge_id))
     settled = values["settles_at"]
     succeeded = webhooks.event("refund.succeeded", settled, {"refund": refund_body(values, settled)})
-    webhooks.schedule(db, succeeded, settled, charge["traceparent"])
+    webhooks.schedule(db, succeeded, settled, traceparent)
     return Made(refund_body(values, now), new=True, due_at=settled)
 
 

@@ -152,7 +152,7 @@ async def cancel_charge(id: str, key: Key, request: Request) -> Response:
 @_creates("/charges/{id}/refunds", "refunds", "Refund a charge", schemas.Refund)
 async def make_refund(id: str, body: schemas.RefundIn, key: Key, request: Request) -> Response:
     """Refunds the charge in full or in part. All its refunds together can't exceed the captured amount."""
-    return _created(await _write(request, books.make_refund, id, body, key))
+    return _created(await _write(request, books.make_refund, id, body, key, request.headers.get("traceparent")))
 
 
 @router.get("/refunds", tags=["refunds"], summary="List refunds", response_model=schemas.Refunds)

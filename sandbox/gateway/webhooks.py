@@ -43,7 +43,7 @@ def event(type: str, created: float, data: dict[str, Any]) -> str:
 
 
 def schedule(db: sqlite3.Connection, body: str, due_at: float, traceparent: str | None = None) -> None:
-    """`traceparent` is sent along: the trace of the request that made the charge."""
+    """`traceparent` is sent along: that of the request which made the charge or the refund."""
     values = (body, due_at, due_at, traceparent)
     db.execute("INSERT INTO owed_webhooks (body, since, due_at, traceparent) VALUES (?, ?, ?, ?)", values)
 

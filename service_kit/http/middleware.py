@@ -197,19 +197,21 @@ def _traced(scope: Scope, headers: dict[bytes, bytes]) -> AbstractContextManager
 def _record(scope: Scope, status: int | None, seconds: float, span: Span | None) -> None:
     path, route = scope["path"], scope.get("route")
     # The path with the names of its parameters: with their values there would be endless time series.
-    template = getattr(route, "path_format", None) or getattr(route, "path", None) or "unknown"
+    template = getattr(route, "path_format", None) or getattr(route, "path", None)
     if span is not None and span.is_recording():
         _describe(span, scope["method"], template, status or CLIENT_DISCONNECTED)
-    count, duration = metrics.of_request(scope["method"], template, status or CLIENT_DISCONNECTED)
+    count, duration = metrics.of_request(scope["method"], template or "unknown", status or CLIENT_DISCONNECTED)
     count.inc()
     duration.observe(seconds - scope.get(WAITED, 0.0))
     if not path.startswith(QUIET_PATHS):
         log.info("request", method=scope["method"], path=path, status=status, ms=round(seconds * 1000, 2))
 
 
-def _describe(span: Span, method: str, route: str, status: int) -> None:
+def _describe(span: Span, method: str, route: str | None, status: int) -> None:
     """By the semantic conventions for HTTP. The path itself is not recorded: it may contain personal data."""
-    span.update_name(f"{method} {route}")
-    span.set_attributes({"http.request.method": method, "http.route": route, "http.response.status_code": status})
+    span.update_name(f"{method} {route}" if route else method)
+    span.set_attributes({"http.request.method": method, "http.response.status_code": status})
+    if route:
+        span.set_attribute("http.route", route)
     if status >= 500:
         mark_failed(span, str(status))

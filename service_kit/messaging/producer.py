@@ -24,6 +24,7 @@ from contracts.topics import MAX_DEAD_LETTER_BYTES, MAX_RECORD_BYTES
 from service_kit.failpoints import failpoint
 from service_kit.messaging import metrics
 from service_kit.messaging.connection import KafkaConnection
+from service_kit.messaging.spans import producing
 
 # The broker will always reject these records. All other errors may be temporary.
 _PERMANENT = (MessageSizeTooLargeError, RecordListTooLargeError, InvalidMessageError, InvalidTimestampError)
@@ -138,7 +139,8 @@ class Producer:
             part = rows[sent:taken]
             try:
                 failpoint("publish.before")
-                await (await client.send_batch(batch, topic, partition=partition))
+                with producing(part):
+                    await (await client.send_batch(batch, topic, partition=partition))
                 failpoint("publish.after")
             except _PERMANENT as error:
                 outcome.rejected = True

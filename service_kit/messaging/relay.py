@@ -21,7 +21,7 @@ from service_kit.messaging.envelope import Envelope, encode, headers_from_json
 from service_kit.messaging.lease import Lease
 from service_kit.messaging.marks import Marks
 from service_kit.messaging.producer import Producer, Row
-from service_kit.messaging.spans import end_producing, started_producing
+from service_kit.messaging.spans import started_producing
 from service_kit.messaging.tuning import Tuning
 from service_kit.messaging.waker import CHANNEL
 from service_kit.telemetry.tracing import traceparent_of
@@ -137,7 +137,6 @@ class Relay:
             )
             if isinstance(outcome, BaseException):
                 raise outcome
-            end_producing(rows, outcome.published)
             self._marks.add(outcome.published, epoch)
             _observe(outcome.published)
             if isinstance(following, BaseException):

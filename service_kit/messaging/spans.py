@@ -3,40 +3,52 @@
 Their names and attributes are those of OpenTelemetry's semantic conventions for messaging.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from types import TracebackType
+from typing import Protocol
 from uuid import UUID
 
 from opentelemetry.trace import Span, SpanKind
 
 from service_kit.clock import utcnow
 from service_kit.messaging.incoming import Incoming
-from service_kit.messaging.producer import Row
 from service_kit.telemetry import tracing
 
-_SYSTEM = {"messaging.system": "kafka"}
-NOT_ACKNOWLEDGED = "not_acknowledged"
+
+class Traced(Protocol):
+    """What is sent to the broker. `span` None: its trace is not recorded."""
+
+    @property
+    def span(self) -> Span | None: ...
 
 
 def started_producing(
     topic: str, event_id: UUID, type: str, traceparent: str | None, stored_at: datetime
 ) -> Span | None:
     """Begins when the event was stored, so that its wait in the outbox is seen. None: its trace is not recorded."""
-    if not tracing.is_recording():
+    if not tracing.records(traceparent):
         return None
-    attributes = {**_of(topic, "send", event_id), "cloudevents.event_type": type}
+    attributes = _attributes("send", topic, event_id, type)
     return tracing.start_span(f"send {topic}", SpanKind.PRODUCER, traceparent, attributes, stored_at)
 
 
-def end_producing(sent: Sequence[Row], acknowledged: Sequence[Row]) -> None:
-    """Ends the spans of a group. One that was not acknowledged may be on the broker nevertheless, so its span is
-    recorded too; the row is sent again with a span of its own."""
-    if any(row.span for row in sent):
-        known = {row.id for row in acknowledged}
-        for row in sent:
-            if row.span:
-                tracing.end(row.span, None if row.id in known else NOT_ACKNOWLEDGED)
+@contextmanager
+def producing(sent: Iterable[Traced]) -> Iterator[None]:
+    """The block sends a batch and waits for its acknowledgement; then the spans end. After an error the batch may be on
+    the broker nevertheless, so its spans are recorded too. A row that is sent again has another span."""
+    error: BaseException | None = None
+    try:
+        yield
+    except BaseException as raised:
+        error = raised
+        raise
+    finally:
+        if tracing.is_recording():
+            for each in sent:
+                if each.span is not None:
+                    tracing.end(each.span, error)
 
 
 class Consuming:
@@ -53,10 +65,13 @@ class Consuming:
         return [self._traced(incoming, len(batch)) for incoming in batch] if tracing.is_recording() else batch
 
     def _traced(self, incoming: Incoming, count: int) -> Incoming:
-        envelope = incoming.envelope
+        envelope, record = incoming.envelope, incoming.record
+        if not tracing.records(envelope.traceparent):
+            return incoming
         attributes = {
-            **_of(self._topic, "process", envelope.id),
-            "cloudevents.event_type": envelope.type,
+            **_attributes("process", self._topic, envelope.id, envelope.type),
+            "messaging.destination.partition.id": str(record.partition),
+            "messaging.kafka.offset": record.offset,
             "messaging.batch.message_count": count,
         }
         name = f"process {self._topic}"
@@ -78,8 +93,13 @@ class Consuming:
             tracing.end(span, error)
 
 
-def _of(topic: str, operation: str, id: UUID) -> dict[str, str | int]:
+def _attributes(operation: str, topic: str, event_id: UUID, type: str) -> dict[str, str | int]:
+    """The record's key is left out: it may be a customer's id."""
     return {
-        **_SYSTEM, "messaging.operation.name": operation, "messaging.operation.type": operation,
-        "messaging.destination.name": topic, "messaging.message.id": str(id),
-    }  # fmt: skip
+        "messaging.system": "kafka",
+        "messaging.operation.name": operation,
+        "messaging.operation.type": operation,
+        "messaging.destination.name": topic,
+        "messaging.message.id": str(event_id),
+        "cloudevents.event_type": type,
+    }

@@ -16,6 +16,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 Attributes = Mapping[str, str | int]
 
 _propagator = TraceContextTextMapPropagator()
+_SAMPLED = frozenset("13579bdf")
 
 
 class _Process:
@@ -30,6 +31,12 @@ def record_with(tracer: Tracer | None) -> None:
 def is_recording() -> bool:
     """Whether spans of sampled traces are recorded."""
     return _Process.tracer is not None
+
+
+def records(traceparent: str | None) -> bool:
+    """Whether the spans of this trace are recorded. It is cheap, since it is called for every event: it reads the flags
+    alone (the last bit of the 55th character is "sampled"), and `start_span` finds out whether the rest is valid."""
+    return _Process.tracer is not None and traceparent is not None and traceparent[54:55] in _SAMPLED
 
 
 def traceparent_of(span: Span) -> str | None:
@@ -90,8 +97,8 @@ def start_span(
     name: str, kind: SpanKind, traceparent: str | None, attributes: Attributes, began: datetime
 ) -> Span | None:
     """A span within the trace of `traceparent`, which the caller ends; None if that trace is not recorded."""
-    parent = _remote(traceparent)
-    if _Process.tracer is None or parent is None or not parent.get_span_context().trace_flags.sampled:
+    parent = _remote(traceparent) if records(traceparent) else None
+    if _Process.tracer is None or parent is None:
         return None
     return _Process.tracer.start_span(name, _in(parent), kind, attributes, start_time=int(began.timestamp() * 1e9))
 

@@ -1,20 +1,23 @@
-"""Receives the spans of services by OTLP over HTTP, as an OpenTelemetry collector does."""
+"""Keeps the spans that services send by OTLP over HTTP."""
 
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1 import trace_pb2
+
+from local_stack.otlp import Attributes, attributes, kind, otlp_server, spans_in
+
+EXPORT_MILLISECONDS = 200
+"""How long the services of tests keep spans to send them together."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedSpan:
-    """`parent` is empty for a span that begins its trace."""
+    """`parent` is empty for a span that begins its trace; `began` and `ended` are nanoseconds."""
 
     service: str
     trace: str
@@ -25,7 +28,7 @@ class ReceivedSpan:
     failed: bool
     began: int
     ended: int
-    attributes: dict[str, Any]
+    attributes: Mapping[str, Any]
     links: tuple[str, ...]
 
     @property
@@ -34,27 +37,37 @@ class ReceivedSpan:
 
 
 class SpanReceiver:
+    """`exports`: all that was received, with resources, events and descriptions of statuses."""
+
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._lock = threading.Lock()
-        self._spans: list[ReceivedSpan] = []
+        self._spans: dict[str, list[ReceivedSpan]] = defaultdict(list)
+        self._exports: list[bytes] = []
 
-    def add(self, spans: Sequence[ReceivedSpan]) -> None:
-        with self._lock:
-            self._spans += spans
+    @property
+    def settings(self) -> dict[str, str]:
+        """With these, a service sends the spans of requests here whose caller wants them recorded, and no others."""
+        delay = str(EXPORT_MILLISECONDS)
+        return {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": self.url, "OTEL_BSP_SCHEDULE_DELAY": delay, "OTEL_TRACES_SAMPLER_ARG": "0",
+        }  # fmt: skip
 
-    def all(self) -> list[ReceivedSpan]:
+    @property
+    def exports(self) -> list[bytes]:
         with self._lock:
-            return list(self._spans)
+            return list(self._exports)
+
+    def take(self, body: bytes) -> None:
+        found = [_received(*each) for each in spans_in(body)]
+        with self._lock:
+            self._exports.append(body)
+            for span in found:
+                self._spans[span.trace].append(span)
 
     def of(self, trace: str) -> list[ReceivedSpan]:
-        return [span for span in self.all() if span.trace == trace]
-
-    def by_trace(self) -> dict[str, list[ReceivedSpan]]:
-        found: dict[str, list[ReceivedSpan]] = defaultdict(list)
-        for span in self.all():
-            found[span.trace].append(span)
-        return found
+        with self._lock:
+            return list(self._spans.get(trace, ()))
 
 
 def edges(spans: Sequence[ReceivedSpan]) -> set[tuple[str, str]]:
@@ -63,7 +76,7 @@ def edges(spans: Sequence[ReceivedSpan]) -> set[tuple[str, str]]:
     return {(labels.get(span.parent, ""), span.label) for span in spans}
 
 
-def orphans(spans: Sequence[ReceivedSpan], root: str = "") -> list[ReceivedSpan]:
+def orphans(spans: Sequence[ReceivedSpan], root: str) -> list[ReceivedSpan]:
     """Spans whose parent is neither recorded nor `root`, the id of the caller's span."""
     known = {root, *(span.id for span in spans)}
     return [span for span in spans if span.parent not in known]
@@ -73,19 +86,7 @@ def orphans(spans: Sequence[ReceivedSpan], root: str = "") -> list[ReceivedSpan]
 def span_receiver(port: int) -> Iterator[SpanReceiver]:
     """Listens on `port` until the block ends."""
     receiver = SpanReceiver(port)
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            receiver.add(list(_read(ExportTraceServiceRequest.FromString(body))))
-            self.send_response(200)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: Any) -> None:
-            """Nothing is logged."""
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+    with otlp_server(port, receiver.take) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         try:
@@ -95,25 +96,17 @@ def span_receiver(port: int) -> Iterator[SpanReceiver]:
             thread.join()
 
 
-def _read(request: ExportTraceServiceRequest) -> Iterator[ReceivedSpan]:
-    for resource in request.resource_spans:
-        service = str(_attributes(resource.resource.attributes)["service.name"])
-        for scope in resource.scope_spans:
-            for span in scope.spans:
-                yield ReceivedSpan(
-                    service=service,
-                    trace=span.trace_id.hex(),
-                    id=span.span_id.hex(),
-                    parent=span.parent_span_id.hex(),
-                    kind=trace_pb2.Span.SpanKind.Name(span.kind).removeprefix("SPAN_KIND_"),
-                    name=span.name,
-                    failed=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
-                    began=span.start_time_unix_nano,
-                    ended=span.end_time_unix_nano,
-                    attributes=_attributes(span.attributes),
-                    links=tuple(link.span_id.hex() for link in span.links),
-                )
-
-
-def _attributes(values: Any) -> dict[str, Any]:
-    return {each.key: getattr(each.value, each.value.WhichOneof("value")) for each in values}
+def _received(resource: Attributes, span: trace_pb2.Span) -> ReceivedSpan:
+    return ReceivedSpan(
+        service=str(resource["service.name"]),
+        trace=span.trace_id.hex(),
+        id=span.span_id.hex(),
+        parent=span.parent_span_id.hex(),
+        kind=kind(span),
+        name=span.name,
+        failed=span.status.code == trace_pb2.Status.STATUS_CODE_ERROR,
+        began=span.start_time_unix_nano,
+        ended=span.end_time_unix_nano,
+        attributes=attributes(span.attributes),
+        links=tuple(link.span_id.hex() for link in span.links),
+    )

@@ -69,9 +69,9 @@ async def test_a_delivered_order_leaves_each_step_once(world: World) -> None:
 
     trail = await until("the last event on Kafka", complete)
     assert trail.missing == []
-    assert _events(trail, "says") == _each_once(PUBLISHED)
+    assert _events(trail, "emitted") == _each_once(PUBLISHED)
     assert _events(trail, "published") == _each_once(PUBLISHED)
-    assert _events(trail, "took") == _each_once(HANDLED)
+    assert _events(trail, "consumed") == _each_once(HANDLED)
     times = [step.at for step in trail.steps]
     assert times == sorted(times)
     for before, after in pairwise(STATUSES):
@@ -111,7 +111,7 @@ async def test_returns_are_reported_too(world: World) -> None:
 
     async def complete() -> report.Trail | None:
         trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
-        return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
+        return trail if ("notification", "payment.refunded") in _events(trail, "consumed") else None
 
     trail = await until("the customer is notified of the refund", complete)
     assert trail.missing == []
@@ -135,7 +135,7 @@ async def test_a_lost_parcel_is_reported_with_its_consequences(world: World) -> 
 
     async def complete() -> report.Trail | None:
         trail = await asyncio.to_thread(report.follow, world.shop, int(order["number"]))
-        return trail if ("notification", "payment.refunded") in _events(trail, "took") else None
+        return trail if ("notification", "payment.refunded") in _events(trail, "consumed") else None
 
     trail = await until("the customer is notified of the refund", complete)
     assert trail.missing == []

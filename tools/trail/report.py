@@ -17,17 +17,19 @@ from tools.trail.books import Entry, read_books
 from tools.trail.events import Events, merge
 from tools.trail.step import Step, duration
 from tools.trail.story import Timeline
-from tools.trail.tables import find_order, read_inboxes, read_tables
+from tools.trail.tables import Rows, find_order, read_inboxes, read_tables
 from tools.trail.topics import ORDER_TOPICS, Published, read_topics
 
 
 @dataclass(frozen=True)
 class Trail:
-    """The steps of an order. `missing`: sentences about systems that did not answer, whose steps are missing."""
+    """The steps of an order. `missing`: sentences about systems that did not answer, whose steps are missing.
+    `trace_url`: the trace of the request that placed it, if `make traces` has recorded it."""
 
     order: Any
     steps: Sequence[Step]
     missing: Sequence[str]
+    trace_url: str | None
 
 
 def follow(shop: Shop, number: int) -> Trail:
@@ -42,7 +44,15 @@ def follow(shop: Shop, number: int) -> Trail:
     story = Timeline(
         order, tables.rows, Events(events, consumed, others, tables.parked), _entries(shop, order, missing)
     )
-    return Trail(order, story.steps(datetime.now(UTC), kafka_was_read), missing)
+    trace_url = _trace_url(shop, tables.outbox["order"])
+    return Trail(order, story.steps(datetime.now(UTC), kafka_was_read), missing, trace_url)
+
+
+def _trace_url(shop: Shop, outbox: Rows) -> str | None:
+    traceparent = outbox[0].traceparent if outbox and shop.layout.shows_traces else None
+    if traceparent is None or not traceparent.endswith("-01"):
+        return None
+    return f"{shop.url('zipkin')}/zipkin/traces/{traceparent.split('-')[1]}"
 
 
 def _records(shop: Shop, order: Any, missing: list[str]) -> list[Published]:

@@ -6,9 +6,11 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Literal, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
+from opentelemetry.trace import Span
 from prometheus_client import Histogram
 from pydantic import BaseModel, SecretStr, ValidationError
 
@@ -26,7 +28,7 @@ from order_service.payments.gateways.port import (
 from order_service.payments.models import PaymentState, RefundState
 from service_kit.failpoints import failpoint
 from service_kit.problems import InvalidRequest
-from service_kit.telemetry.tracing import mark_failed, span_of_call
+from service_kit.telemetry.tracing import Attributes, mark_failed, span_of_call
 
 log = structlog.get_logger(__name__)
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -121,6 +123,11 @@ class SandboxGateway:
         self.timeout = timeout
         self._client = client
         self._secret = webhook_secret.get_secret_value().encode()
+        address = urlsplit(self.url)
+        self._server: Attributes = {
+            "server.address": address.hostname or "",
+            "server.port": address.port or (443 if address.scheme == "https" else 80),
+        }
 
     async def open(self, request: ChargeRequest) -> ChargeAnswer:
         body = {
@@ -173,9 +180,10 @@ class SandboxGateway:
         self, operation: str, kind: type[Answer], method: str, path: str, **request: Any
     ) -> Answer | Rejected | NoResponse:
         began = time.perf_counter()
-        with span_of_call(f"{method} {self.name}.{operation}", {"http.request.method": method}) as (span, trace):
+        attributes: Attributes = {"http.request.method": method, **self._server}
+        with span_of_call(f"{method} {self.name}.{operation}", attributes) as (span, trace):
             request["headers"] = {**request.get("headers", {}), **trace}
-            found = await self._exchange(kind, method, path, **request)
+            found = await self._exchange(span, kind, method, path, **request)
             if isinstance(found, NoResponse):
                 mark_failed(span, found.value)
         outcome = "rejected" if isinstance(found, Rejected) else "answered"
@@ -184,7 +192,7 @@ class SandboxGateway:
         return found
 
     async def _exchange(
-        self, kind: type[Answer], method: str, path: str, **request: Any
+        self, span: Span, kind: type[Answer], method: str, path: str, **request: Any
     ) -> Answer | Rejected | NoResponse:
         moves_money = method == "POST"
         try:
@@ -192,6 +200,7 @@ class SandboxGateway:
                 failpoint("gateway.before")
             async with self._client.request(method, self.url + path, allow_redirects=False, **request) as answer:
                 body = await answer.read()
+            span.set_attribute("http.response.status_code", answer.status)
             if moves_money:
                 failpoint("gateway.after")
             return self._read(kind, answer.status, body)

@@ -3,35 +3,25 @@
 from collections.abc import Iterator
 
 import pytest
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 
 from service_kit.telemetry import tracing
+from service_kit.tests.telemetry.recording import NOT_SAMPLED, PARENT, SAMPLED, TRACE, recorded
 
-TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
-SAMPLED, NOT_SAMPLED = f"00-{TRACE}-{PARENT}-01", f"00-{TRACE}-{PARENT}-00"
 INVALID = [None, "", "what", f"00-{'0' * 32}-{PARENT}-01", f"00-{TRACE}-{'0' * 16}-01", "00-x-y-01"]
-
-
-def recorded(*, sampled: bool = True) -> Iterator[InMemorySpanExporter]:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider(ParentBased(ALWAYS_ON if sampled else ALWAYS_OFF))
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    tracing.record_with(provider.get_tracer("test"))
-    yield exporter
-    tracing.record_with(None)
 
 
 @pytest.fixture
 def spans() -> Iterator[InMemorySpanExporter]:
-    yield from recorded()
+    with recorded() as exporter:
+        yield exporter
 
 
 @pytest.fixture
 def spans_of_callers_only() -> Iterator[InMemorySpanExporter]:
-    yield from recorded(sampled=False)
+    with recorded(sampled=False) as exporter:
+        yield exporter
 
 
 def the_one(exporter: InMemorySpanExporter) -> ReadableSpan:
@@ -122,3 +112,13 @@ def test_within_a_continued_trace_no_span_is_made(spans: InMemorySpanExporter) -
     with tracing.continue_trace(SAMPLED):
         assert tracing.current_ids() == (TRACE, PARENT)
     assert spans.get_finished_spans() == ()
+
+
+def test_only_sampled_traces_are_recorded_and_only_with_an_exporter(
+    spans_of_callers_only: InMemorySpanExporter,
+) -> None:
+    assert tracing.records(SAMPLED)
+    assert tracing.records(f"01-{TRACE}-{PARENT}-03-more-of-a-later-version")
+    assert not any(tracing.records(each) for each in (NOT_SAMPLED, None, "", f"00-{TRACE}-{PARENT}-02"))
+    tracing.record_with(None)
+    assert not tracing.records(SAMPLED)
