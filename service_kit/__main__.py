@@ -64,13 +64,13 @@ def _prepare_servers(arguments: argparse.Namespace) -> None:
 def _recover(arguments: argparse.Namespace) -> None:
     """Prints the report as JSON."""
     from service_kit.messaging.journal import GroupIsActive
-    from service_kit.recovery import restored
+    from service_kit.recovery import WorkedSince, restored
 
     read = importlib.import_module(f"{arguments.service}.settings").Settings
     settings = _or_exit(arguments.service, read)
     try:
         print(json.dumps(restored(arguments.service, arguments.moment, settings), indent=2))
-    except GroupIsActive as error:
+    except (GroupIsActive, WorkedSince) as error:
         sys.exit(str(error))
 
 

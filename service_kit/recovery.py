@@ -30,6 +30,7 @@ from service_kit.settings import ServiceSettings
 MARGIN = timedelta(hours=1)
 """How long before the moment topics are read from: longer than any consumer lags behind, shorter than the outbox keeps
 published events."""
+CLOCKS_DIFFER = timedelta(minutes=1)
 JUMP = 1000
 """Versions and sequences go so far ahead of the last known value: those of changes that were never published."""
 
@@ -39,6 +40,10 @@ _PUT_BACK = Statement(f"""
 INSERT INTO outbox ({outbox.COLUMNS}, published_at)
 SELECT {outbox.COLUMNS}, now() FROM {rows("events", outbox.Row)}
 """)  # noqa: S608 (no input in it)
+
+
+class WorkedSince(Exception):
+    """The service has worked since its database was restored, so that it is too late to recover it."""
 
 
 class Entry(NamedTuple):
@@ -105,7 +110,7 @@ class Recovery:
 def restored(package: str, moment: datetime, settings: ServiceSettings) -> dict[str, Any]:
     """Recovers what the database lacks, and moves the service's consumer group. No process of the service may run.
 
-    It can be repeated. Returns the report. Raises: GroupIsActive.
+    It can be repeated before the service is started. Returns the report. Raises: GroupIsActive, WorkedSince.
     """
     own: Recovery = importlib.import_module(f"{package}.recovery").RECOVERY
     return asyncio.run(_restored(own, moment, settings))
@@ -115,15 +120,18 @@ async def _restored(service: Recovery, moment: datetime, settings: ServiceSettin
     kafka, prefix, since = KafkaConnection.of(settings), settings.kafka_topic_prefix, moment - MARGIN
     name = settings.service
     read = [topic for topic in TOPICS if name in topic.readers]
-    # First, since it fails while a process of the service still consumes.
-    await journal.move_group(kafka, prefix, prefix + settings.service_name, read, since)
+    # First, since it fails while a process of the service still consumes. The user service reads no topic.
+    if read:
+        await journal.move_group(kafka, prefix, prefix + settings.service_name, read, since)
     concerned = [topic for topic in TOPICS if name in (*topic.readers, *topic.writers)]
     entries = _entries(await journal.records_since(kafka, prefix, concerned, since))
     database = Database.of(settings)
     try:
         async with database.transaction() as tx:
-            lacking = await put_back(tx, [e for e in entries if e.envelope.source == f"/{settings.service_name}"])
+            own = [entry for entry in entries if entry.envelope.source == f"/{settings.service_name}"]
             others = [entry for entry in entries if entry.envelope.source != f"/{settings.service_name}"]
+            lacking = await put_back(tx, own)
+            check_unused(moment, own, lacking)
             found = Journal(moment, lacking, others)
             found.found["events put back"] = len(lacking)
             await service.recover(tx, found, settings)
@@ -155,6 +163,18 @@ async def put_back(tx: Transaction, published: Sequence[Entry]) -> list[Entry]:
     lacking = [entry for id, entry in first.items() if id not in known]
     await _PUT_BACK.execute(tx, events=[_row(entry) for entry in lacking])
     return lacking
+
+
+def check_unused(moment: datetime, own: Sequence[Entry], lacking: Sequence[Entry]) -> None:
+    """Events that the outbox lacks must be those after the moment, and not those that were deleted from it long after
+    they were recovered. Raises: WorkedSince."""
+    ids = {entry.envelope.id for entry in lacking}
+    known = [entry for entry in own if entry.envelope.id not in ids]
+    if lacking and (later := [entry for entry in known if entry.envelope.time > moment + CLOCKS_DIFFER]):
+        raise WorkedSince(
+            f"The database has events of its service from after {moment.isoformat()}, such as {later[0].envelope.id}, "
+            f"and lacks {len(lacking)} others: it was restored to another moment, or the service has worked since"
+        )
 
 
 def _row(entry: Entry) -> outbox.Row:

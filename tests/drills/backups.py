@@ -20,7 +20,9 @@ RECOVERED_WITHIN = 120.0
 
 
 class Backups:
-    """The backups of one server, in `directory`."""
+    """The backups of one server, in `directory`; so many base backups are `kept`."""
+
+    kept = 7
 
     def __init__(self, server: EmbeddedPostgres, directory: Path) -> None:
         self.directory = directory
@@ -65,6 +67,7 @@ class Backups:
         return {
             "PATH": f"{binaries()}:{os.environ['PATH']}",
             "BACKUPS": str(self.directory),
+            "BACKUPS_KEPT": str(self.kept),
             "PGHOST": HOST,
             "PGPORT": str(self._server.port),
             "PGUSER": SUPERUSER,

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -13,20 +13,15 @@ from contracts.events import shipment_notification as parcels
 from contracts.events.base import Event
 from contracts.events.products import ProductChanged, ScheduledPrice
 from contracts.quantity import LineQuantity
-from order_service.recovery import RECOVERY
-from order_service.settings import Settings
-from order_service.tests.payments.conftest import SHIP_TO, GatewayProcess, Shop, gateway, shop
+from order_service.tests.payments.conftest import SHIP_TO, Shop, gateway, shop
 from service_kit.clock import utcnow
 from service_kit.database import Database
 from service_kit.ids import uuid7
-from service_kit.messaging.envelope import Envelope, Record, encode
-from service_kit.recovery import JUMP, Entry, Journal, put_back
-from tests.harness.databases import drop_database, new_database
+from service_kit.recovery import JUMP, Entry, Journal
+from tests.harness.recovery import entry_of, published_by, recover, restored_database, unpublished
 
 __all__ = ["gateway", "shop"]
 
-MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
-OUTBOX = "SELECT event_id, type, source, subject, time, topic, key, value FROM outbox ORDER BY id"
 TABLES = {
     "orders": "id, number, customer_id, status, fulfilment_status, currency, total, captured, refunded, refunding, "
     "pay_by, ship_to",
@@ -50,8 +45,7 @@ class Life:
     async def hear(self, *events: Event) -> None:
         messaging = self.shop.runtime.messaging
         for event in events:
-            envelope = Envelope(uuid7(), event.type, event.source, event.subject, utcnow())
-            entry = _entry(envelope, event.topic.name, event.key.encode(), event.model_dump_json().encode())
+            entry = entry_of(event)
             self.others.append(entry)
             await messaging.processor.process(messaging.subscriptions[event.topic.name], [entry.record])
 
@@ -79,7 +73,8 @@ class Life:
 
     async def parcel(self, order_id: UUID, *kinds: type[parcels.ShipmentEvent]) -> None:
         shipment_id = uuid7()
-        for kind in (parcels.ShipmentCreated, parcels.ShipmentDispatched, *kinds):
+        steps: list[type[parcels.ShipmentEvent]] = [parcels.ShipmentCreated, parcels.ShipmentDispatched, *kinds]
+        for kind in steps:
             sent = {"carrier": "Post", "tracking_number": "T1"} if kind is parcels.ShipmentDispatched else {}
             event = kind(
                 shipment_id=shipment_id,
@@ -104,17 +99,6 @@ class Life:
         customer = self.shop.customer.user_id
         await self.hear(parcels.ReturnReceived(**back, customer_id=customer, warehouse_id=uuid4(), lines=[came]))
 
-    async def journal(self) -> tuple[list[Entry], list[Entry]]:
-        """What would be on the topics: the service's own events, and those of others."""
-        async with self.shop.runtime.database.connection() as connection:
-            rows = await connection.fetch(OUTBOX)
-        own = [_entry(Envelope(*row[:5]), row["topic"], row["key"], row["value"]) for row in rows]
-        return own, self.others
-
-
-def _entry(envelope: Envelope, topic: str, key: bytes, value: bytes) -> Entry:
-    return Entry(Record(topic, 0, 0, key, encode(envelope), value), envelope)
-
 
 @pytest.fixture
 async def life(shop: Shop) -> Life:
@@ -124,24 +108,13 @@ async def life(shop: Shop) -> Life:
 
 
 @pytest.fixture
-async def restored(gateway: GatewayProcess) -> AsyncIterator[Database]:
-    """The database as it was at the moment: empty."""
-    url = new_database("order_service")
-    database = Database(url)
-    yield database
-    await database.close()
-    drop_database(url)
+async def restored() -> AsyncIterator[Database]:
+    async with restored_database("order_service") as database:
+        yield database
 
 
 async def _recover(life: Life, restored: Database) -> Journal:
-    settings = life.shop.runtime.resource(Settings)
-    own, others = await life.journal()
-    async with restored.transaction() as tx:
-        journal = Journal(MOMENT, await put_back(tx, own), others)
-        await RECOVERY.recover(tx, journal, settings)
-    assert RECOVERY.reconcile is not None
-    await RECOVERY.reconcile(restored, journal, settings)
-    return journal
+    return await recover(life.shop.runtime, restored, life.others)
 
 
 async def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
@@ -150,11 +123,6 @@ async def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
             table: [dict(row) for row in await connection.fetch(f"SELECT {columns} FROM {table} ORDER BY 1, 2")]
             for table, columns in TABLES.items()
         }
-
-
-async def _unpublished(database: Database) -> list[str]:
-    async with database.connection() as connection:
-        return [row[0] for row in await connection.fetch("SELECT type FROM outbox WHERE published_at IS NULL")]
 
 
 async def test_orders_payments_refunds_and_returns_are_what_they_were(life: Life, restored: Database) -> None:
@@ -181,30 +149,28 @@ async def test_orders_payments_refunds_and_returns_are_what_they_were(life: Life
 
     assert not [what for what in journal.found if "not " in what], journal.found
     assert await _rows(restored) == await _rows(life.shop.runtime.database)
-    assert await _unpublished(restored) == []
+    assert await unpublished(restored) == []
 
 
 async def test_what_was_published_is_not_published_again(life: Life, restored: Database) -> None:
     await life.paid()
-    own, _ = await life.journal()
+    own = await published_by(life.shop.runtime)
     assert len((await _recover(life, restored)).own) == len(own) > 0
     assert (await _recover(life, restored)).own == []
-    assert await _unpublished(restored) == []
+    assert await unpublished(restored) == []
 
 
 async def test_events_that_were_not_handled_yet_have_their_consequences_now(life: Life, restored: Database) -> None:
     order_id = await life.placed()
     unheard = answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=utcnow() + timedelta(days=1))
-    envelope = Envelope(uuid7(), unheard.type, unheard.source, unheard.subject, utcnow())
-    key, value = unheard.key.encode(), unheard.model_dump_json().encode()
-    life.others.append(_entry(envelope, unheard.topic.name, key, value))
+    life.others.append(entry_of(unheard))
     await _recover(life, restored)
-    assert await _unpublished(restored) == ["mart.order.awaiting_payment.v1"]
+    assert await unpublished(restored) == ["mart.order.awaiting_payment.v1"]
 
 
 async def test_versions_and_numbers_go_beyond_what_was_seen(life: Life, restored: Database) -> None:
     await life.accepted()
-    own, _ = await life.journal()
+    own = await published_by(life.shop.runtime)
     await _recover(life, restored)
     async with restored.connection() as connection:
         version, number = await connection.fetchrow("SELECT version, number FROM orders")
@@ -237,7 +203,7 @@ async def test_the_stock_of_an_order_that_nobody_knows_is_released(life: Life, r
     async with life.shop.runtime.database.connection() as connection:
         await connection.execute("DELETE FROM outbox WHERE type = 'mart.order.placed.v1'")
     journal = await _recover(life, restored)
-    assert await _unpublished(restored) == ["mart.release.requested.v1"]
+    assert await unpublished(restored) == ["mart.release.requested.v1"]
     assert journal.lists["orders lost: only their reservation is known, and released"] == [str(order_id)]
 
 
