@@ -3,9 +3,11 @@
 import argparse
 import gc
 import importlib
+import json
 import os
 import sys
 from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -23,6 +25,7 @@ COMMANDS = {
     "topics": "create the topics on Kafka, and correct their configuration",
     "acls": "print what each service may do on Kafka, as arguments of kafka-acls.sh",
     "database": "create the databases of services, and their roles, on PostgreSQL",
+    "restored": "after a service's database was restored: recover what events tell, and read topics again",
 }
 
 
@@ -33,6 +36,8 @@ def main() -> None:
         _serve(arguments.service, _or_exit(arguments.service, read))
     elif arguments.command in ("topics", "acls", "database"):
         _prepare_servers(arguments)
+    elif arguments.command == "restored":
+        _recover(arguments)
     else:
         _migrate(arguments)
 
@@ -54,6 +59,26 @@ def _prepare_servers(arguments: argparse.Namespace) -> None:
             print(deployment.acl_arguments())
     except (BrokerRejected, deployment.ServerUnreachable) as error:
         sys.exit(str(error))
+
+
+def _recover(arguments: argparse.Namespace) -> None:
+    """Prints the report as JSON."""
+    from service_kit.messaging.journal import GroupIsActive
+    from service_kit.recovery import WorkedSince, restored
+
+    read = importlib.import_module(f"{arguments.service}.settings").Settings
+    settings = _or_exit(arguments.service, read)
+    try:
+        print(json.dumps(restored(arguments.service, arguments.moment, settings), indent=2))
+    except (GroupIsActive, WorkedSince) as error:
+        sys.exit(str(error))
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment
 
 
 def _migrate(arguments: argparse.Namespace) -> None:
@@ -106,6 +131,9 @@ def _arguments() -> argparse.Namespace:
             of_image = os.environ.get("SERVICE_PACKAGE")
             words = "the package, such as order_service; default: SERVICE_PACKAGE, which a service's image sets"
             command.add_argument("service", nargs="?" if of_image else None, default=of_image, help=words)
+        if name == "restored":
+            words = "the time to which it was restored, with its zone: 2026-11-29T14:00:00Z"
+            command.add_argument("--moment", type=_moment, required=True, help=words)
         if name == "make-migration":
             command.add_argument("-m", "--message", default="change", help="what the new migration does")
             command.add_argument("--kit", action="store_true", help="for the tables that every service has")

@@ -16,6 +16,7 @@ from order_service.payments.gateways.registry import Gateways
 from order_service.payments.models import Payment, Refund, RefundReport, RefundState, gateway_key
 from service_kit.clock import utcnow
 from service_kit.database import Transaction
+from service_kit.ids import uuid7
 from service_kit.problems import not_found
 from service_kit.queue import Backoff
 from service_kit.runtime import Runtime
@@ -72,8 +73,9 @@ async def settle(tx: Transaction, report: RefundReport) -> None:
 
 
 async def _book(tx: Transaction, order: OrderState, payment: Payment, report: RefundReport) -> Refund:
-    """A refund that began at the gateway, or in an outside system."""
+    """A refund that began at the gateway, in an outside system, or here, and whose row was lost."""
     refund = Refund(
+        id=report.refund_id or uuid7(),
         payment_id=payment.id,
         order_id=payment.order_id,
         amount=report.amount,

@@ -45,12 +45,18 @@ async def request(
 
 
 async def request_by_staff(
-    tx: Transaction, payment_id: UUID, amount: int | None, reason: str | None, note: str | None, requested_by: UUID
+    tx: Transaction,
+    payment_id: UUID,
+    amount: int | None,
+    reason: str | None,
+    note: str | None,
+    requested_by: UUID | None,
 ) -> Refund:
     """Refunds one payment, in part or (None) all that is left. Raises: NotFound, NothingToRefund, RefundTooHigh.
 
     The order changes at once, and not when the gateway has refunded: otherwise a parcel could leave unpaid.
     If the refund fails, the order is cancelled nevertheless, and its money is refunded by another request.
+    `requested_by` None: unknown, since it is recovered from its event.
     """
     found = await queries.stored_status(tx, payment_id) or not_found(Payment, payment_id)
     order = await orders.lock(tx, found.order_id) or not_found(Payment, payment_id)

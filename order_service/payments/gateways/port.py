@@ -4,7 +4,7 @@ Every call returns an answer or `NoResponse` and raises nothing: the caller deci
 Every call that changes something carries an idempotency key, so that it can be repeated safely.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -116,6 +116,9 @@ class PaymentGateway(Protocol):
 
     async def refund(self, key: str, charge_id: str, amount: int, reason: str | None) -> RefundAnswer:
         """Refunds `amount` of a captured charge, once; a repeated call returns the refund's current state."""
+
+    def made_since(self, since: datetime) -> AsyncIterator[Charge | GatewayRefund]:
+        """All charges since then, and then all refunds, of this account. Raises: Unavailable."""
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:
         """What a webhook reports; None: nothing about payments. `headers` must be case-insensitive.

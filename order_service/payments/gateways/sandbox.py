@@ -27,7 +27,7 @@ from order_service.payments.gateways.port import (
 )
 from order_service.payments.models import PaymentState, RefundState
 from service_kit.failpoints import failpoint
-from service_kit.problems import InvalidRequest
+from service_kit.problems import InvalidRequest, Unavailable
 from service_kit.telemetry.tracing import Attributes, mark_failed, span_of_call
 
 log = structlog.get_logger(__name__)
@@ -67,6 +67,7 @@ class _Charge(BaseModel):
     currency: str
     reference: str
     idempotency_key: str
+    created: int = 0
     failure_reason: str | None = None
     next_action: NextAction | None = None
 
@@ -82,6 +83,7 @@ class _Charge(BaseModel):
 
 class _Charges(BaseModel):
     items: list[_Charge]
+    next: str | None = None
 
 
 class _Refund(BaseModel):
@@ -91,6 +93,7 @@ class _Refund(BaseModel):
     amount: int
     currency: str
     idempotency_key: str
+    created: int = 0
     reason: str | None = None
 
     def read(self) -> GatewayRefund:
@@ -98,6 +101,11 @@ class _Refund(BaseModel):
         return GatewayRefund(
             self.id, self.idempotency_key, self.charge_id, state, self.amount, self.currency, self.reason
         )
+
+
+class _Refunds(BaseModel):
+    items: list[_Refund]
+    next: str | None = None
 
 
 KNOWN_EVENTS = frozenset(
@@ -159,6 +167,19 @@ class SandboxGateway:
         path = f"/charges/{charge_id}/refunds"
         answer = await self._ask("refund", _Refund, "POST", path, json=body, headers=headers)
         return answer.read() if isinstance(answer, _Refund) else answer
+
+    async def made_since(self, since: datetime) -> AsyncIterator[Charge | GatewayRefund]:
+        for kind, path in ((_Charges, "/charges"), (_Refunds, "/refunds")):
+            params = {"limit": "1000"}
+            while params:
+                page = await self._ask("list", kind, "GET", path, params=params)
+                if not isinstance(page, (_Charges, _Refunds)):
+                    raise Unavailable(what="The payment gateway", retry_after=2)
+                recent = [item for item in page.items if item.created >= since.timestamp()]
+                for item in recent:
+                    yield item.read()
+                more = page.next if len(recent) == len(page.items) else None  # the newest come first
+                params = {"limit": "1000", "cursor": more} if more else {}
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:
         signature.check(self._secret, headers.get("webhook-signature", ""), body, now)

@@ -1,0 +1,220 @@
+"""An empty database is recovered from events: those that the service published, and those that it was told."""
+
+import itertools
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from contracts.events import inventory_deduction as answers
+from contracts.events import shipment_notification as parcels
+from contracts.events.base import Event
+from contracts.events.products import ProductChanged, ScheduledPrice
+from contracts.quantity import LineQuantity
+from order_service.tests.payments.conftest import SHIP_TO, Shop, gateway, shop
+from service_kit.clock import utcnow
+from service_kit.database import Database
+from service_kit.ids import uuid7
+from service_kit.recovery import JUMP, Entry, Journal
+from tests.harness.recovery import entry_of, published_by, recover, restored_database, unpublished
+
+__all__ = ["gateway", "shop"]
+
+TABLES = {
+    "orders": "id, number, customer_id, status, fulfilment_status, currency, total, captured, refunded, refunding, "
+    "pay_by, ship_to",
+    "order_lines": "order_id, position, product_id, sku, name, quantity, unit_price",
+    "payments": "id, order_id, amount, status, gateway, gateway_charge_id, failure_reason",
+    "refunds": "id, payment_id, order_id, amount, status, gateway_refund_id, return_id, reason",
+    "returns": "id, order_id, status, lines, reason, worth, to_refund",
+    "order_shipments": "id, order_id, status, shipments_of_order, carrier, tracking_number, lines, version",
+}
+
+
+class Life:
+    """Orders in all kinds of states, in a service whose neighbours are played; it records what they say."""
+
+    def __init__(self, shop: Shop) -> None:
+        self.shop = shop
+        self.others: list[Entry] = []
+        self._product = uuid7()
+        self._versions = itertools.count(1)
+
+    async def hear(self, *events: Event) -> None:
+        messaging = self.shop.runtime.messaging
+        for event in events:
+            entry = entry_of(event)
+            self.others.append(entry)
+            await messaging.processor.process(messaging.subscriptions[event.topic.name], [entry.record])
+
+    async def open(self) -> None:
+        price = ScheduledPrice(amount=500, currency="GBP", starts_at=utcnow() - timedelta(days=1))
+        fields: dict[str, Any] = {"sku": "M1", "name": "A mug", "slug": "a-mug", "status": "active"}
+        await self.hear(ProductChanged(product_id=self._product, version=1, prices=[price], **fields))
+
+    async def placed(self, **body: Any) -> UUID:
+        body = {"ship_to": SHIP_TO, "lines": [{"product_id": str(self._product), "quantity": 2}], **body}
+        made = await self.shop.customer.post("/orders", json=body, headers={"Idempotency-Key": str(uuid4())})
+        assert made.status_code == 201, made.text
+        return UUID(made.json()["id"])
+
+    async def accepted(self, **body: Any) -> UUID:
+        order_id = await self.placed(**body)
+        until = utcnow() + timedelta(days=1)
+        await self.hear(answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=until))
+        return order_id
+
+    async def paid(self) -> tuple[UUID, str]:
+        order_id = await self.accepted()
+        opened = (await self.shop.pay(order_id)).json()
+        return order_id, str((await self.shop.verified(opened["id"]))["id"])
+
+    async def parcel(self, order_id: UUID, *kinds: type[parcels.ShipmentEvent]) -> None:
+        shipment_id = uuid7()
+        steps: list[type[parcels.ShipmentEvent]] = [parcels.ShipmentCreated, parcels.ShipmentDispatched, *kinds]
+        for kind in steps:
+            sent = {"carrier": "Post", "tracking_number": "T1"} if kind is parcels.ShipmentDispatched else {}
+            event = kind(
+                shipment_id=shipment_id,
+                order_id=order_id,
+                version=next(self._versions),
+                customer_id=self.shop.customer.user_id,
+                number="1",
+                warehouse_id=uuid4(),
+                shipments_of_order=1,
+                lines=[LineQuantity(product_id=self._product, quantity=2, position=1)],
+                **sent,
+            )
+            await self.hear(event)
+
+    async def returned(self, order_id: UUID) -> None:
+        body = {"lines": [{"product_id": str(self._product), "quantity": 2}], "reason": "too small"}
+        path, headers = f"/orders/{order_id}/returns", {"Idempotency-Key": str(uuid4())}
+        asked = (await self.shop.customer.post(path, json=body, headers=headers)).json()
+        assert (await self.shop.staff.post(f"/returns/{asked['id']}/approve")).status_code == 200
+        came = parcels.ReceivedLine(product_id=self._product, restocked=2, scrapped=0)
+        back: dict[str, Any] = {"return_id": asked["id"], "order_id": order_id, "number": "1", "version": 2}
+        customer = self.shop.customer.user_id
+        await self.hear(parcels.ReturnReceived(**back, customer_id=customer, warehouse_id=uuid4(), lines=[came]))
+
+
+@pytest.fixture
+async def life(shop: Shop) -> Life:
+    life = Life(shop)
+    await life.open()
+    return life
+
+
+@pytest.fixture
+async def restored() -> AsyncIterator[Database]:
+    async with restored_database("order_service") as database:
+        yield database
+
+
+async def _recover(life: Life, restored: Database) -> Journal:
+    return await recover(life.shop.runtime, restored, life.others)
+
+
+async def _rows(database: Database) -> dict[str, list[dict[str, Any]]]:
+    async with database.connection() as connection:
+        return {
+            table: [dict(row) for row in await connection.fetch(f"SELECT {columns} FROM {table} ORDER BY 1, 2")]
+            for table, columns in TABLES.items()
+        }
+
+
+async def test_orders_payments_refunds_and_returns_are_what_they_were(life: Life, restored: Database) -> None:
+    delivered, _ = await life.paid()
+    await life.parcel(delivered, parcels.ShipmentDelivered)
+    await life.returned(delivered)
+    lost, _ = await life.paid()
+    await life.parcel(lost, parcels.ShipmentLost)
+    refunded, payment_id = await life.paid()
+    await life.shop.refund(payment_id)
+    await life.hear(answers.ReservationReleased(order_id=refunded, version=2))
+    _, payment_id = await life.paid()
+    await life.shop.refund(payment_id, 100)
+    cancelled = await life.placed()
+    assert (await life.shop.customer.post(f"/orders/{cancelled}/cancel", json={"reason": "a mistake"})).is_success
+    rejected = await life.placed()
+    await life.hear(answers.ReservationRejected(order_id=rejected, version=1, lines=[]))
+    declined = await life.accepted()
+    await life.shop.verified((await life.shop.pay(declined, "tok_declined")).json()["id"])
+    await life.placed()
+    await life.shop.carry_out_refunds()
+
+    journal = await _recover(life, restored)
+
+    assert not [what for what in journal.found if "not " in what], journal.found
+    assert await _rows(restored) == await _rows(life.shop.runtime.database)
+    assert await unpublished(restored) == []
+
+
+async def test_what_was_published_is_not_published_again(life: Life, restored: Database) -> None:
+    await life.paid()
+    own = await published_by(life.shop.runtime)
+    assert len((await _recover(life, restored)).own) == len(own) > 0
+    assert (await _recover(life, restored)).own == []
+    assert await unpublished(restored) == []
+
+
+async def test_events_that_were_not_handled_yet_have_their_consequences_now(life: Life, restored: Database) -> None:
+    order_id = await life.placed()
+    unheard = answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=utcnow() + timedelta(days=1))
+    life.others.append(entry_of(unheard))
+    await _recover(life, restored)
+    assert await unpublished(restored) == ["mart.order.awaiting_payment.v1"]
+
+
+async def test_versions_and_numbers_go_beyond_what_was_seen(life: Life, restored: Database) -> None:
+    await life.accepted()
+    own = await published_by(life.shop.runtime)
+    await _recover(life, restored)
+    async with restored.connection() as connection:
+        version, number = await connection.fetchrow("SELECT version, number FROM orders")
+        following = await connection.fetchval("SELECT nextval('orders_number_seq')")
+    assert version >= max(entry.version for entry in own) + JUMP
+    assert following >= number + JUMP
+
+
+async def test_a_lost_payment_token_is_named(life: Life, restored: Database) -> None:
+    order_id = await life.accepted(payment_token="tok_ok")
+    journal = await _recover(life, restored)
+    [(what, orders)] = [(what, names) for what, names in journal.lists.items() if "payment tokens" in what]
+    assert orders == [str(order_id)]
+    assert journal.found[what] == 1
+
+
+async def test_money_of_an_order_that_nobody_knows_is_refunded(life: Life, restored: Database) -> None:
+    """Its events were committed, and not published."""
+    order_id, _ = await life.paid()
+    async with life.shop.runtime.database.connection() as connection:
+        await connection.execute("DELETE FROM outbox WHERE key = $1", str(order_id).encode())
+    journal = await _recover(life, restored)
+    [charge] = life.shop.gateway.charges(order_id)
+    assert charge["refunded"] == charge["captured"] > 0
+    assert charge["id"] in journal.lists["charges of lost orders: refunded"]
+
+
+async def test_the_stock_of_an_order_that_nobody_knows_is_released(life: Life, restored: Database) -> None:
+    order_id = await life.placed()
+    async with life.shop.runtime.database.connection() as connection:
+        await connection.execute("DELETE FROM outbox WHERE type = 'mart.order.placed.v1'")
+    journal = await _recover(life, restored)
+    assert await unpublished(restored) == ["mart.release.requested.v1"]
+    assert journal.lists["orders lost: only their reservation is known, and released"] == [str(order_id)]
+
+
+async def test_a_charge_is_booked_on_its_order_although_its_events_are_lost(life: Life, restored: Database) -> None:
+    order_id, payment_id = await life.paid()
+    async with life.shop.runtime.database.connection() as connection:
+        await connection.execute("DELETE FROM outbox WHERE topic = 'payment_status'")
+        await connection.execute(
+            "DELETE FROM outbox WHERE type IN ('mart.order.paid.v1', 'mart.fulfilment.requested.v1')"
+        )
+    await _recover(life, restored)
+    rows = await _rows(restored)
+    assert [(row["id"], row["status"]) for row in rows["payments"]] == [(UUID(payment_id), "succeeded")]
+    assert [row["status"] for row in rows["orders"] if row["id"] == order_id] == ["paid"]
