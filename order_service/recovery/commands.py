@@ -1,4 +1,4 @@
-"""Repeats what the service's own events tell: orders that were placed, commands of customers and staff, time limits,
+"""Repeats what the service's own events describe: orders that were placed, commands, time limits,
 and what the gateway reported. Whatever followed from events of other services, the replay of those has done before."""
 
 from typing import Any
@@ -91,7 +91,7 @@ async def _lines(tx: Transaction, event: steps.OrderPlaced) -> list[OrderLine]:
 
 
 async def _release_unknown(of: Repeated, event: requests.ReservationRequested) -> None:
-    """Its order was never published, so nobody knows it: the stock is released."""
+    """Its order was never published and is unknown: the stock is released."""
     if await orders.EXISTS.fetchval(of.tx, order_id=event.order_id):
         return
     of.journal.note("orders lost: only their reservation is known, and released", event.order_id)

@@ -1,4 +1,4 @@
-"""An empty database is recovered from events: those that the service published, and those that it was told."""
+"""An empty database is recovered from events: those that the service published and those of others."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -34,7 +34,7 @@ TABLES = {
 
 
 class Life:
-    """Orders in all kinds of states, in a service whose neighbours are played; it records what they say."""
+    """Orders in all kinds of states, in a service that gets events of others, which it records."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -42,7 +42,7 @@ class Life:
         self._product = uuid7()
         self._versions = itertools.count(1)
 
-    async def hear(self, *events: Event) -> None:
+    async def handle(self, *events: Event) -> None:
         messaging = self.shop.runtime.messaging
         for event in events:
             entry = entry_of(event)
@@ -52,7 +52,7 @@ class Life:
     async def open(self) -> None:
         price = ScheduledPrice(amount=500, currency="GBP", starts_at=utcnow() - timedelta(days=1))
         fields: dict[str, Any] = {"sku": "M1", "name": "A mug", "slug": "a-mug", "status": "active"}
-        await self.hear(ProductChanged(product_id=self._product, version=1, prices=[price], **fields))
+        await self.handle(ProductChanged(product_id=self._product, version=1, prices=[price], **fields))
 
     async def placed(self, **body: Any) -> UUID:
         body = {"ship_to": SHIP_TO, "lines": [{"product_id": str(self._product), "quantity": 2}], **body}
@@ -63,7 +63,7 @@ class Life:
     async def accepted(self, **body: Any) -> UUID:
         order_id = await self.placed(**body)
         until = utcnow() + timedelta(days=1)
-        await self.hear(answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=until))
+        await self.handle(answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=until))
         return order_id
 
     async def paid(self) -> tuple[UUID, str]:
@@ -87,7 +87,7 @@ class Life:
                 lines=[LineQuantity(product_id=self._product, quantity=2, position=1)],
                 **sent,
             )
-            await self.hear(event)
+            await self.handle(event)
 
     async def returned(self, order_id: UUID) -> None:
         body = {"lines": [{"product_id": str(self._product), "quantity": 2}], "reason": "too small"}
@@ -97,7 +97,7 @@ class Life:
         came = parcels.ReceivedLine(product_id=self._product, restocked=2, scrapped=0)
         back: dict[str, Any] = {"return_id": asked["id"], "order_id": order_id, "number": "1", "version": 2}
         customer = self.shop.customer.user_id
-        await self.hear(parcels.ReturnReceived(**back, customer_id=customer, warehouse_id=uuid4(), lines=[came]))
+        await self.handle(parcels.ReturnReceived(**back, customer_id=customer, warehouse_id=uuid4(), lines=[came]))
 
 
 @pytest.fixture
@@ -133,13 +133,13 @@ async def test_orders_payments_refunds_and_returns_are_what_they_were(life: Life
     await life.parcel(lost, parcels.ShipmentLost)
     refunded, payment_id = await life.paid()
     await life.shop.refund(payment_id)
-    await life.hear(answers.ReservationReleased(order_id=refunded, version=2))
+    await life.handle(answers.ReservationReleased(order_id=refunded, version=2))
     _, payment_id = await life.paid()
     await life.shop.refund(payment_id, 100)
     cancelled = await life.placed()
     assert (await life.shop.customer.post(f"/orders/{cancelled}/cancel", json={"reason": "a mistake"})).is_success
     rejected = await life.placed()
-    await life.hear(answers.ReservationRejected(order_id=rejected, version=1, lines=[]))
+    await life.handle(answers.ReservationRejected(order_id=rejected, version=1, lines=[]))
     declined = await life.accepted()
     await life.shop.verified((await life.shop.pay(declined, "tok_declined")).json()["id"])
     await life.placed()
@@ -162,8 +162,8 @@ async def test_what_was_published_is_not_published_again(life: Life, restored: D
 
 async def test_events_that_were_not_handled_yet_have_their_consequences_now(life: Life, restored: Database) -> None:
     order_id = await life.placed()
-    unheard = answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=utcnow() + timedelta(days=1))
-    life.others.append(entry_of(unheard))
+    unhandled = answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=utcnow() + timedelta(days=1))
+    life.others.append(entry_of(unhandled))
     await _recover(life, restored)
     assert await unpublished(restored) == ["mart.order.awaiting_payment.v1"]
 
@@ -187,7 +187,7 @@ async def test_a_lost_payment_token_is_named(life: Life, restored: Database) -> 
     assert journal.found[what] == 1
 
 
-async def test_money_of_an_order_that_nobody_knows_is_refunded(life: Life, restored: Database) -> None:
+async def test_money_of_an_unknown_order_is_refunded(life: Life, restored: Database) -> None:
     """Its events were committed, and not published."""
     order_id, _ = await life.paid()
     async with life.shop.runtime.database.connection() as connection:
@@ -198,7 +198,7 @@ async def test_money_of_an_order_that_nobody_knows_is_refunded(life: Life, resto
     assert charge["id"] in journal.lists["charges of lost orders: refunded"]
 
 
-async def test_the_stock_of_an_order_that_nobody_knows_is_released(life: Life, restored: Database) -> None:
+async def test_the_stock_of_an_unknown_order_is_released(life: Life, restored: Database) -> None:
     order_id = await life.placed()
     async with life.shop.runtime.database.connection() as connection:
         await connection.execute("DELETE FROM outbox WHERE type = 'mart.order.placed.v1'")
