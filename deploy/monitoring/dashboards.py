@@ -118,55 +118,58 @@ OVERVIEW = Dashboard(
 
 def _service(package: str, title: str) -> Dashboard:
     job = f'job="{package}"'
-    requests = f'{job}, route!~"{NOT_REQUESTS}"'
+    name = package.replace("_", "-")
+    return Dashboard(name, f"Online Mart / {title}", [_http(f'{job}, route!~"{NOT_REQUESTS}"', job), *_process(job)])
+
+
+def _http(requests: str, job: str) -> tuple[str, list[Panel]]:
     counted = f"rate(http_requests_total{{{requests}}}[{_RATE}])"
     failed = f'rate(http_requests_total{{{requests}, status=~"5.."}}[{_RATE}])'
     route = "{{method}} {{route}}"
-    return Dashboard(
-        package.replace("_", "-"),
-        f"Online Mart / {title}",
-        [
-            ("HTTP", [
-                Panel("Requests by route", units.RequestsPerSecond, [
-                    (f"sum by (method, route) ({counted})", route),
-                ]),
-                Panel("Failures", units.RequestsPerSecond, [
-                    (f"sum by (status) ({failed}) or on () vector(0)", "{{status}}"),
-                ]),
-                Panel("Duration, 99th percentile", units.Seconds, [
-                    (_quantile(0.99, "http_request_duration_seconds", "method, route", requests), route),
-                ], "Without the time that clients asked to wait."),
-                Panel("Requests in a process", units.Short, [
-                    (f"max by (instance) (http_requests_in_flight{{{job}}})", "in flight {{instance}}"),
-                    (f"max by (instance) (http_requests_waiting{{{job}}})", "waiting {{instance}}"),
-                ]),
+    return ("HTTP", [
+        Panel("Requests by route", units.RequestsPerSecond, [
+            (f"sum by (method, route) ({counted})", route),
+        ]),
+        Panel("Failures", units.RequestsPerSecond, [
+            (f"sum by (status) ({failed}) or on () vector(0)", "{{status}}"),
+        ]),
+        Panel("Duration, 99th percentile", units.Seconds, [
+            (_quantile(0.99, "http_request_duration_seconds", "method, route", requests), route),
+        ], "Without the time that clients asked to wait."),
+        Panel("Requests in a process", units.Short, [
+            (f"max by (instance) (http_requests_in_flight{{{job}}})", "in flight {{instance}}"),
+            (f"max by (instance) (http_requests_waiting{{{job}}})", "waiting {{instance}}"),
+        ]),
+    ])  # fmt: skip
+
+
+def _process(job: str) -> list[tuple[str, list[Panel]]]:
+    return [
+        ("Database", [
+            Panel("Connections", units.Short, [
+                (f"max by (instance, pool) (database_connections{{{job}}})", "{{pool}} {{instance}}"),
+                (f"max by (pool) (database_connections_max{{{job}}})", "size of {{pool}}"),
             ]),
-            ("Database", [
-                Panel("Connections", units.Short, [
-                    (f"max by (instance, pool) (database_connections{{{job}}})", "{{pool}} {{instance}}"),
-                    (f"max by (pool) (database_connections_max{{{job}}})", "size of {{pool}}"),
-                ]),
-                Panel("Statements that wait for a connection", units.Short, [
-                    (f"max by (instance) (database_connections_waiting{{{job}}})", "{{instance}}"),
-                ]),
+            Panel("Statements that wait for a connection", units.Short, [
+                (f"max by (instance) (database_connections_waiting{{{job}}})", "{{instance}}"),
             ]),
-            ("Jobs and process", [
-                Panel("Runs of jobs", units.Short, [
-                    (f"sum by (exported_job, outcome) (rate(job_runs_total{{{job}}}[{_RATE}])) * 60",
-                     "{{exported_job}} {{outcome}}"),
-                ], "Each minute."),
-                Panel("Age of the verification keys", units.Seconds, [
-                    (f"max by (instance) (verification_keys_age_seconds{{{job}}})", "{{instance}}"),
-                ]),
-                Panel("Processor", units.PercentUnit, [
-                    (f"max by (instance) (rate(process_cpu_seconds_total{{{job}}}[{_RATE}]))", "{{instance}}"),
-                ], "Of one core, which is what one process can use."),
-                Panel("Memory", units.BytesIEC, [
-                    (f"max by (instance) (process_resident_memory_bytes{{{job}}})", "{{instance}}"),
-                ]),
+        ]),
+        ("Jobs and process", [
+            Panel("Runs of jobs", units.Short, [
+                (f"sum by (exported_job, outcome) (rate(job_runs_total{{{job}}}[{_RATE}])) * 60",
+                 "{{exported_job}} {{outcome}}"),
+            ], "Each minute."),
+            Panel("Age of the verification keys", units.Seconds, [
+                (f"max by (instance) (verification_keys_age_seconds{{{job}}})", "{{instance}}"),
             ]),
-        ],
-    )  # fmt: skip
+            Panel("Processor", units.PercentUnit, [
+                (f"max by (instance) (rate(process_cpu_seconds_total{{{job}}}[{_RATE}]))", "{{instance}}"),
+            ], "Of one core, which is what one process can use."),
+            Panel("Memory", units.BytesIEC, [
+                (f"max by (instance) (process_resident_memory_bytes{{{job}}})", "{{instance}}"),
+            ]),
+        ]),
+    ]  # fmt: skip
 
 
 EVENTS = Dashboard(

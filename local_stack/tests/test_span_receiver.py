@@ -7,7 +7,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from local_stack.span_receiver import as_zipkin
 
-TRACE, PARENT, ID = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331", "00f067aa0ba902b7"
+TRACE, PARENT, ID = "0a" * 16, "0b" * 8, "0c" * 8
 RESOURCE = {"service.name": "order_service"}
 
 

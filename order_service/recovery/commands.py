@@ -1,6 +1,7 @@
 """Repeats what the service's own events describe: orders that were placed, commands, time limits,
 and what the gateway reported. Whatever followed from events of other services, the replay of those has done before."""
 
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -34,20 +35,7 @@ async def _place(of: Repeated, event: steps.OrderPlaced) -> None:
     reserve = of.published.take(requests.ReservationRequested)
     version = of.published.versions[event.order_id]
     until = reserve.reserved_until if reserve else of.at + of.settings.pay_within + of.settings.reserved_beyond
-    order = Order(
-        id=event.order_id,
-        number=int(event.number),
-        customer_id=event.customer_id,
-        status=Status.PENDING,
-        fulfilment_status=FulfilmentStatus.UNFULFILLED,
-        currency=event.total.currency,
-        total=event.total.amount,
-        pay_by=until - of.settings.reserved_beyond,
-        ship_to=event.ship_to.model_dump(mode="json"),
-        created_at=of.at,
-        status_since=of.at,
-        version=version,
-    )
+    order = _pending(of, event, version, pay_by=until - of.settings.reserved_beyond)
     entry = HistoryEntry(
         order_id=order.id,
         version=2,
@@ -66,6 +54,24 @@ async def _place(of: Repeated, event: steps.OrderPlaced) -> None:
         lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in event.lines]
         again = requests.ReservationRequested(order_id=order.id, version=version + 1, lines=lines, reserved_until=until)
         await outbox.add(of.tx, again)
+
+
+def _pending(of: Repeated, event: steps.OrderPlaced, version: int, *, pay_by: datetime) -> Order:
+    assert event.ship_to is not None
+    return Order(
+        id=event.order_id,
+        number=int(event.number),
+        customer_id=event.customer_id,
+        status=Status.PENDING,
+        fulfilment_status=FulfilmentStatus.UNFULFILLED,
+        currency=event.total.currency,
+        total=event.total.amount,
+        pay_by=pay_by,
+        ship_to=event.ship_to.model_dump(mode="json"),
+        created_at=of.at,
+        status_since=of.at,
+        version=version,
+    )
 
 
 async def _lines(tx: Transaction, event: steps.OrderPlaced) -> list[OrderLine]:

@@ -14,8 +14,8 @@ async def test_accounts_are_what_they_were_but_for_their_passwords(accounts: Acc
         journal = await recover(runtime, restored)
         async with restored.connection() as ours, runtime.database.connection() as theirs:
             assert await ours.fetch(SHOWN) == await theirs.fetch(SHOWN)
-            passwords = "SELECT password_hash FROM accounts WHERE email = $1"
-            assert await ours.fetchval(passwords, ADA["email"]) != await theirs.fetchval(passwords, ADA["email"])
+            hash_of = "SELECT password_hash FROM accounts WHERE email = $1"
+            assert await ours.fetchval(hash_of, ADA["email"]) != await theirs.fetchval(hash_of, ADA["email"])
         assert set(await unpublished(restored)) == {UserChanged.type}
     assert [what for what in journal.lists if "without a password" in what]
 
