@@ -17,7 +17,7 @@ STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail replay reset bench chaos chaos-full drill-restore drill-restore-all drill-primary test test-long check audit kubernetes kafka-lock
+.PHONY: help setup up down status logs restart trail replay reset bench chaos chaos-full test test-long check audit kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -78,15 +78,6 @@ chaos: setup  ## Break a shop of its own while customers buy, then check its boo
 
 chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker LANES=2)
 	@.venv/bin/python -m tests.chaos.full --lanes $(LANES) $(SCENARIO)
-
-drill-restore: setup  ## Restore the order database to a moment while customers buy and the rest is ahead, then check the books
-	@.venv/bin/python -m tests.drills restore
-
-drill-restore-all: setup  ## The same with all five databases
-	@.venv/bin/python -m tests.drills restore-all
-
-drill-primary: setup  ## Kill the primary of the order database while customers buy: its synchronous replica takes over
-	@.venv/bin/python -m tests.drills primary
 
 check: setup  ## Format, lint, types, layers, migrations, lengths, lock, secrets, manifests, a short benchmark, then all tests
 	@$(TOOLS) check >&2
