@@ -19,7 +19,7 @@ STOCK ?= 1.0
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock drill-restore drill-restore-all drill-primary
+.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -90,15 +90,6 @@ chaos-full: setup  ## Every scenario of faults and all long tests, for hours; do
 
 drill-alerts: setup  ## Break a shop of its own, and see each alert fire in a real Prometheus and end (FAULT=3,7)
 	@.venv/bin/python -m tests.monitoring.drill $(if $(FAULT),--fault $(FAULT))
-
-drill-restore: setup  ## Restore the order database to a moment while customers buy and the rest is ahead, then check the books
-	@.venv/bin/python -m tests.drills restore
-
-drill-restore-all: setup  ## The same with all five databases
-	@.venv/bin/python -m tests.drills restore-all
-
-drill-primary: setup  ## Kill the primary of the order database while customers buy: its synchronous replica takes over
-	@.venv/bin/python -m tests.drills primary
 
 check: setup  ## Format, lint, types, layers, migrations, lengths, lock, secrets, manifests, a short benchmark, then all tests
 	@$(TOOLS) check >&2

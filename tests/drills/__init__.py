@@ -1,1 +1,0 @@
-"""Drills for operators, on a shop of their own while customers buy: databases are restored, a primary is lost."""
