@@ -28,6 +28,7 @@ RUN uv sync --locked --no-dev --extra local
 
 FROM base AS setup
 COPY --from=builder /opt/venv /opt/venv
+COPY pyproject.toml ./
 COPY contracts contracts
 COPY service_kit service_kit
 ARG VERSION=unknown REVISION=unknown

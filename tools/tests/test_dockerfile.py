@@ -35,3 +35,8 @@ def test_no_shell_starts_a_process(image: str) -> None:
     started = re.findall(r"^(?:CMD|ENTRYPOINT) (.*)$", STAGES[image], re.MULTILINE)
     assert started
     assert all(each.startswith('["python"') for each in started)
+
+
+@pytest.mark.parametrize("image", [name for name in IMAGES if "COPY service_kit " in STAGES[name]])
+def test_an_image_with_the_kit_has_the_file_that_its_version_is_read_from(image: str) -> None:
+    assert re.search(r"^COPY .*\bpyproject\.toml\b", STAGES[image], re.MULTILINE)
