@@ -167,10 +167,10 @@ class Replay:
 
     async def _was_published(self, event: Event, published: Published) -> bool:
         wanted = self._rules.same(event)
-        twin = next((id for id, each in published.left.items() if self._rules.same(each) == wanted), None)
-        if twin is None:
+        known = next((id for id, each in published.left.items() if self._rules.same(each) == wanted), None)
+        if known is None:
             return False
-        original = published.left.pop(twin)
+        original = published.left.pop(known)
         if self._rules.adopt is not None:
             await self._rules.adopt(self._tx, event, original)
         return True

@@ -79,11 +79,10 @@ class Made:
 def migrate(db: sqlite3.Connection) -> None:
     """Adds what newer versions store. A table of charges that is older than authorisations is rebuilt, since SQLite
     can't change constraints."""
-    columns = [row["name"] for row in db.execute("PRAGMA table_info(charges)")]
-    if columns and "traceparent" not in columns:
-        db.execute("ALTER TABLE owed_webhooks ADD COLUMN traceparent TEXT")
-    if "captured" in columns and "traceparent" not in columns:
-        db.execute("ALTER TABLE charges ADD COLUMN traceparent TEXT")
+    for table in ("owed_webhooks", "charges"):
+        if (columns := _columns(db, table)) and "traceparent" not in columns:
+            db.execute(f"ALTER TABLE {table} ADD COLUMN traceparent TEXT")
+    columns = _columns(db, "charges")
     if not columns or "captured" in columns:
         return
     known = ", ".join(columns)
@@ -96,6 +95,11 @@ def migrate(db: sqlite3.Connection) -> None:
         ALTER TABLE rebuilt RENAME TO charges;
         COMMIT;
     """)  # noqa: S608 (names of this file's own tables)
+
+
+def _columns(db: sqlite3.Connection, table: str) -> list[str]:
+    """Empty if the table does not exist."""
+    return [row["name"] for row in db.execute(f"PRAGMA table_info({table})")]
 
 
 def make_charge(

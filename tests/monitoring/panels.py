@@ -32,4 +32,4 @@ async def all_answered(prometheus: Prometheus, queries: Collection[str], within:
     try:
         await until("series for each query", none_left, within)
     except AssertionError:
-        assert not left
+        raise AssertionError(f"no series within {within:.0f} s: {sorted(left)}") from None

@@ -29,10 +29,10 @@ ATTRIBUTES = {
     "CONSUMER": MESSAGE | RECORD,
 }
 """All attributes of spans by their kind; a failed one has `error.type` as well."""
-REFUSE = """
-CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
-    BEGIN IF NEW.customer_id = '{customer_id}' THEN RAISE EXCEPTION 'refused'; END IF; RETURN NEW; END $$;
-CREATE TRIGGER refuse BEFORE INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION refuse();
+REJECT = """
+CREATE FUNCTION reject() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN IF NEW.customer_id = '{customer_id}' THEN RAISE EXCEPTION 'rejectd'; END IF; RETURN NEW; END $$;
+CREATE TRIGGER reject BEFORE INSERT ON notifications FOR EACH ROW EXECUTE FUNCTION reject();
 """
 
 
@@ -176,10 +176,10 @@ async def test_each_order_is_one_tree_while_services_are_killed(world: World, sp
 def refusing(world: World, customer: Person) -> Iterator[None]:
     """The notification service can't store what this customer is to be notified of."""
     with administration(world.shop.database_url("notification")) as cursor:
-        cursor.execute(REFUSE.format(customer_id=customer.id))
+        cursor.execute(REJECT.format(customer_id=customer.id))
     yield
     with administration(world.shop.database_url("notification")) as cursor:
-        cursor.execute("DROP TRIGGER refuse ON notifications")
+        cursor.execute("DROP TRIGGER reject ON notifications")
 
 
 async def are_dead(world: World, count: int) -> bool:

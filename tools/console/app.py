@@ -58,7 +58,7 @@ def create(worker: Worker) -> Starlette:
             Middleware(SecurityHeaders),
             Middleware(TrustedHostMiddleware, allowed_hosts=HOSTS, www_redirect=False),
         ],
-        exception_handlers={HTTPException: _refused, WorkFailed: _failed},
+        exception_handlers={HTTPException: _rejected, WorkFailed: _failed},
         lifespan=lifespan,
     )
 
@@ -117,7 +117,7 @@ async def live(_: Request) -> Response:
 
 
 class SecurityHeaders:
-    """Adds headers to each response, and refuses requests that a page of another site made."""
+    """Adds headers to each response, and rejects requests that a page of another site made."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -136,8 +136,8 @@ class SecurityHeaders:
 
         site = Request(scope).headers.get("sec-fetch-site", "none")
         if scope["path"] != "/" and site not in ("none", "same-origin"):
-            refusal = JSONResponse({"detail": "Only the console's own page may ask for this."}, 403)
-            await refusal(scope, receive, send_with_headers)
+            rejection = JSONResponse({"detail": "Only the console's own page may ask for this."}, 403)
+            await rejection(scope, receive, send_with_headers)
             return
         await self._app(scope, receive, send_with_headers)
 
@@ -153,9 +153,9 @@ async def _work(request: Request, task: str, **arguments: Any) -> Any:
     return await watch.worker.ask(task, **arguments)
 
 
-async def _refused(_: Request, error: Exception) -> Response:
-    refusal = cast(HTTPException, error)
-    return JSONResponse({"detail": refusal.detail}, refusal.status_code)
+async def _rejected(_: Request, error: Exception) -> Response:
+    raised = cast(HTTPException, error)
+    return JSONResponse({"detail": raised.detail}, raised.status_code)
 
 
 async def _failed(_: Request, error: Exception) -> Response:

@@ -99,8 +99,8 @@ class Broker:
             # A Kafka client that can't connect logs an error each time.
             if KAFKA in self._shop.layout.parts and not ports.is_open(self._shop.layout.port(KAFKA)):
                 raise Unreachable("is not running")
-            arguments = self._shop.kafka.arguments()
-            self._clients = AIOKafkaAdminClient(**arguments), AIOKafkaConsumer(**arguments)
+            kafka = self._shop.kafka
+            self._clients = AIOKafkaAdminClient(**kafka.arguments()), AIOKafkaConsumer(**kafka.arguments())
             for client in self._clients:
                 await client.start()
         return self._clients

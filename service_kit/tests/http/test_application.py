@@ -221,10 +221,10 @@ async def test_a_text_that_postgresql_cannot_store_is_rejected(service: Served, 
 
 
 async def test_a_trace_is_continued_and_a_missing_one_is_started(service: Served) -> None:
+    """Without a receiver of spans, the caller's context is passed on as it is: a span of its own would be unknown."""
     parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     continued = (await service.anonymous.get("/notes/trace", headers={"traceparent": parent})).json()
-    assert continued.split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
-    assert continued != parent
+    assert continued == parent
     assert len((await service.anonymous.get("/notes/trace")).json().split("-")[1]) == 32
 
 

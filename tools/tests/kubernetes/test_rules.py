@@ -59,7 +59,7 @@ def remove(kind: str, name: str) -> Break:
 
 
 def settings(cluster: Cluster) -> Manifest:
-    [found] = cluster.kind("ConfigMap")
+    [found] = (each for each in cluster.kind("ConfigMap") if each["metadata"]["name"].startswith("settings"))
     values: Manifest = found["data"]
     return values
 
