@@ -40,6 +40,7 @@ async def test_every_panel_rule_and_label_has_series_in_a_running_shop(world: Wo
         await prometheus.series(rule.expr)  # no error; an alert has no series while all is well
     customer = await world.customer()
     await customer.bought(await world.product(stock=1), 1)
+    await world.notified_kinds(customer)
 
     queries = {query for _, query in panels()} | {rule.expr for rule in RECORDINGS if not metrics(rule.expr) & EXTERNAL}
     assert len(queries) > 80
