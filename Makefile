@@ -15,6 +15,9 @@ LANES ?= 2
 # For `make replay`: so many times what the file sells is received into stock first.
 STOCK ?= 1.0
 
+SYNC := VIRTUAL_ENV= UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --quiet --locked --all-extras --inexact --compile-bytecode --python .venv/bin/python >&2
+NOT_INSTALLED := echo "The dependencies could not be installed: see above. Where PyPI can't be reached, set HTTPS_PROXY or UV_DEFAULT_INDEX." >&2; exit 1
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
 .PHONY: help setup up down status logs restart trail traces replay reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
@@ -22,9 +25,9 @@ MAKEFLAGS += --no-print-directory
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-setup: .venv/locked  ## Make .venv with the locked dependencies
+setup: .venv/locked-dev  ## Make .venv with the locked dependencies
 
-# Again only when the lock changes.
+# Both again only when the lock changes. A running shop needs a third of what tests and checks need, and is up sooner.
 .venv/locked: uv.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	    echo "Online Mart needs Python 3.11 or newer; '$(PYTHON)' is $$($(PYTHON) --version 2>&1 | head -1). Name another one: make PYTHON=/path/to/python3.11 ..." >&2; exit 1; }
@@ -34,37 +37,41 @@ setup: .venv/locked  ## Make .venv with the locked dependencies
 	    echo "Installing uv $(UV_VERSION) ..." >&2; .venv/bin/python -m pip install --quiet uv==$(UV_VERSION) >&2; } || { \
 	    echo "uv could not be had from PyPI: is there a network, or does pip need a proxy (HTTPS_PROXY) or a mirror (PIP_INDEX_URL)?" >&2; exit 1; }
 	@echo "Installing the locked dependencies ..." >&2
-	@VIRTUAL_ENV= UV_PYTHON_DOWNLOADS=never .venv/bin/uv sync --quiet --locked --all-extras --inexact --compile-bytecode --python .venv/bin/python >&2 || { \
-	    echo "The dependencies could not be installed: see above. Where PyPI can't be reached, set HTTPS_PROXY or UV_DEFAULT_INDEX." >&2; exit 1; }
+	@$(SYNC) --no-default-groups || { $(NOT_INSTALLED); }
 	@touch $@
 
-up: setup  ## Start everything, and print where it is and who may sign in
+.venv/locked-dev: .venv/locked
+	@echo "Installing what tests and checks need ..." >&2
+	@$(SYNC) || { $(NOT_INSTALLED); }
+	@touch $@
+
+up: .venv/locked  ## Start everything, and print where it is and who may sign in
 	@$(TOOLS) up
 
-down: setup  ## Stop everything; the data stays
+down: .venv/locked  ## Stop everything; the data stays
 	@$(STACK) down
 
-status: setup  ## Each part: up, ready, consumer lag, events not published yet
+status: .venv/locked  ## Each part: up, ready, consumer lag, events not published yet
 	@$(STACK) status
 
-logs: setup  ## Follow the logs (SERVICE=order for one)
+logs: .venv/locked  ## Follow the logs (SERVICE=order for one)
 	@$(STACK) logs $(SERVICE)
 
-restart: setup  ## Restart one part (SERVICE=order); the others keep running
+restart: .venv/locked  ## Restart one part (SERVICE=order); the others keep running
 	@test -n "$(SERVICE)" || { echo "Name the part: make restart SERVICE=order" >&2; exit 1; }
 	@$(STACK) restart $(SERVICE)
 
-replay: setup  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz STOCK=0.8)
+replay: .venv/locked  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz STOCK=0.8)
 	@$(TOOLS) replay --stock "$(STOCK)" $(if $(FILE),"$(FILE)")
 
-trail: setup  ## One order's way through all services (ORDER=100001)
+trail: .venv/locked  ## One order's way through all services (ORDER=100001)
 	@test -n "$(ORDER)" || { echo "Name the order: make trail ORDER=100001" >&2; exit 1; }
 	@$(TOOLS) trail $(ORDER)
 
-traces: setup  ## Record the spans of a running shop, and show them in Zipkin
+traces: .venv/locked  ## Record the spans of a running shop, and show them in Zipkin
 	@$(STACK) traces
 
-reset: setup  ## Stop everything and delete its data; .env stays
+reset: .venv/locked  ## Stop everything and delete its data; .env stays
 	@$(STACK) reset
 
 test: setup  ## Run all tests, beside a running shop too (TEST_ARGS="-k orders")

@@ -1,4 +1,4 @@
-"""`python -m deploy.monitoring`: writes rules, their tests and dashboards; with `check`, says which are not current."""
+"""`python -m deploy.monitoring`: writes rules, their tests and dashboards; `check` prints what is out of date."""
 
 import sys
 from pathlib import Path

@@ -76,8 +76,9 @@ class Dashboard:
 
 
 def _quantile(quantile: float, histogram: str, by: str, matchers: str = "") -> str:
-    rate = f"rate({histogram}_bucket{{{matchers}}}[{_RATE}])".replace("{}", "")
-    return f"histogram_quantile({quantile}, sum by (le, {by}) ({rate}))".replace("le, )", "le)")
+    labels = ", ".join(filter(None, ("le", by)))
+    selector = f"{{{matchers}}}" if matchers else ""
+    return f"histogram_quantile({quantile}, sum by ({labels}) (rate({histogram}_bucket{selector}[{_RATE}])))"
 
 
 OVERVIEW = Dashboard(

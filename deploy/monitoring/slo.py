@@ -1,6 +1,6 @@
 """The service level objectives, and alerts on how fast their error budgets are used.
 
-An alert looks at two windows: the long one says that enough of the budget is gone, the short one that it still goes on,
+An alert looks at two windows: in the long one enough of the budget is used, and the short one shows that it goes on,
 so that the alert ends soon after the fault (Google's Site Reliability Workbook, "Alerting on SLOs").
 """
 

@@ -15,7 +15,7 @@ _FETCH_MS = 500
 
 
 class GroupIsActive(Exception):
-    """The group can't be moved while it has members; the message says what to do."""
+    """The group can't be moved while it has members; the message explains what to do."""
 
 
 async def records_since(kafka: KafkaConnection, prefix: str, topics: Iterable[Topic], since: datetime) -> list[Record]:

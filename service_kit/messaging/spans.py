@@ -3,8 +3,8 @@
 Their names and attributes are those of OpenTelemetry's semantic conventions for messaging.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from types import TracebackType
 from typing import Protocol
@@ -34,21 +34,10 @@ def started_producing(
     return tracing.start_span(f"send {topic}", SpanKind.PRODUCER, traceparent, attributes, stored_at)
 
 
-@contextmanager
-def producing(sent: Iterable[Traced]) -> Iterator[None]:
+def producing(sent: Iterable[Traced]) -> AbstractContextManager[None]:
     """The block sends a batch and waits for its acknowledgement; then the spans end. After an error the batch may be on
     the broker nevertheless, so its spans are recorded too. A row that is sent again has another span."""
-    error: BaseException | None = None
-    try:
-        yield
-    except BaseException as raised:
-        error = raised
-        raise
-    finally:
-        if tracing.is_recording():
-            for each in sent:
-                if each.span is not None:
-                    tracing.end(each.span, error)
+    return tracing.ending(each.span for each in sent) if tracing.is_recording() else nullcontext()
 
 
 class Consuming:

@@ -5,7 +5,7 @@ Spans are recorded only after `record_with`. Otherwise a process passes contexts
 """
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -70,7 +70,7 @@ def continue_trace(traceparent: str | None) -> Iterator[None]:
 @contextmanager
 def span_of_request(traceparent: str | None) -> Iterator[Span]:
     """The SERVER span of a request. The caller's decision about sampling is kept; without a caller's trace, a new one
-    begins. `describe` names it."""
+    begins. The caller names it when the route is known."""
     parent = _remote(traceparent)
     if _Process.tracer is None:
         span: Span = parent or _not_sampled()
@@ -116,8 +116,8 @@ def mark_failed(span: Span, error_type: str) -> None:
 
 
 @contextmanager
-def _current(span: Span, *, ends: bool = True) -> Iterator[None]:
-    token = context.attach(trace.set_span_in_context(span))
+def ending(spans: Iterable[Span | None]) -> Iterator[None]:
+    """Ends the spans with the block, as failed if it raises. `spans` is read at its end."""
     error: BaseException | None = None
     try:
         yield
@@ -125,9 +125,19 @@ def _current(span: Span, *, ends: bool = True) -> Iterator[None]:
         error = raised
         raise
     finally:
-        context.detach(token)
-        if ends:
-            end(span, error)
+        for span in spans:
+            if span is not None:
+                end(span, error)
+
+
+@contextmanager
+def _current(span: Span, *, ends: bool = True) -> Iterator[None]:
+    token = context.attach(trace.set_span_in_context(span))
+    with ending((span,) if ends else ()):
+        try:
+            yield
+        finally:
+            context.detach(token)
 
 
 def _remote(traceparent: str | None) -> Span | None:

@@ -10,7 +10,7 @@ from tools.kubernetes.rules import faults
 
 def manifests_are_sound() -> bool:
     found = [*generated.outdated(), *rendering.outdated()]
-    # What was rendered from other sources says nothing about these.
+    # The rules read the rendered files, which are of no use while they are out of date.
     found = found or [fault for overlay in OVERLAYS for fault in faults(Cluster.of(overlay))]
     for fault in found:
         print(fault, file=sys.stderr)
