@@ -67,6 +67,11 @@ EVENTS = Group(
             "DeadLetters", "max by (job) (dead_letters) > 0", "ticket",
             "{{ $labels.job }} has events that it can't handle", "5m",
         ),
+        Alert(
+            "EventUnreadable",
+            'sum by (job, topic) (increase(events_dead_total{reason="unreadable"}[1h])) > 0', "ticket",
+            "{{ $labels.job }} can't read a record of {{ $labels.topic }}",
+        ),
     ],
 )  # fmt: skip
 

@@ -86,6 +86,10 @@ CASES = (
          {"consumergroup": "order_service", "topic": "stock_levels"}, at="20m"),
     Case("DeadLetters", _told_by_both("dead_letters", "0x30", "1x30"), _told_by_both("dead_letters", "0x30", "0x30"),
          ORDER),
+    # It ends by itself when none has come for an hour.
+    Case("EventUnreadable", {_of_order("events_dead_total", topic="stock_levels", reason="unreadable"): "0x60 1x30"},
+         {_of_order("events_dead_total", topic="stock_levels", reason="unreadable"): "0 1x89",
+          _of_order("events_dead_total", topic="stock_levels", reason="attempts"): "0x60 1x30"}, STOCK, at="65m"),
     Case("OrderStuck", _told_by_both("orders_stuck", "2x30", "2x30", reason="no answer"),
          _told_by_both("orders_stuck", "0x30", "0x30", reason="no answer"), {"reason": "no answer"}),
     Case("PaymentOverdue", _told_by_both("payments_overdue", "1x30", "1x30", kind="refund"),

@@ -48,6 +48,8 @@ class Consumer:
         self._processor = processor
         self._tuning = tuning
         self._round_lock = asyncio.Lock()
+        for topic in subscriptions:
+            metrics.DEAD.labels(topic, "unreadable")  # from 0, so that an alert sees the first one
         self._offsets: Offsets | None = None
         self._stopping = asyncio.Event()
         self._session: asyncio.Task[None] | None = None

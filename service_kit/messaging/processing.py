@@ -152,11 +152,12 @@ class Processor:
             for record, why in unreadable
         }
         async with self._database.transaction() as tx:
-            for id in sorted(await inbox.claim(tx, topic, list(ids)), key=lambda claimed: ids[claimed][0].offset):
+            claimed = await inbox.claim(tx, topic, list(ids))
+            for id in sorted(claimed, key=lambda each: ids[each][0].offset):
                 record, why = ids[id]
                 log.error("event_unreadable", topic=topic, partition=record.partition, offset=record.offset, reason=why)
                 await outbox.add_dead_letter(tx, record, error=why, attempts=1)
-        metrics.DEAD.labels(topic, "unreadable").inc(len(ids))
+        metrics.DEAD.labels(topic, "unreadable").inc(len(claimed))
 
     async def _waited_for_database(self, error: Exception) -> bool:
         """Waits until the database answers. Returns False if it does at once: `error` alone can't show an outage."""

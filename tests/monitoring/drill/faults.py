@@ -73,6 +73,10 @@ ON_BUDGETS = (
         during=(expect("DeadLetters", job=NOTIFICATION),),
     ),
     Fault(
+        "a record that is no event", injections.no_event,
+        during=(expect("EventUnreadable", job=NOTIFICATION, topic="order_notification"),),
+    ),
+    Fault(
         "the gateway reports a charge of no order", injections.charge_of_no_order,
         during=(expect("PaymentUnmatched", kind="charge"),),
     ),

@@ -107,6 +107,14 @@ async def event_without_fields(bench: Bench) -> AsyncIterator[None]:
 
 
 @asynccontextmanager
+async def no_event(bench: Bench) -> AsyncIterator[None]:
+    """Somebody writes to the topic by hand. It is over at once."""
+    async with AIOKafkaProducer(**bench.shop.kafka.arguments()) as producer:
+        await producer.send_and_wait(OrderPlaced.topic.name, b"hello")
+    yield
+
+
+@asynccontextmanager
 async def charge_of_no_order(bench: Bench) -> AsyncIterator[None]:
     """Somebody else uses the account at the gateway, which sends us the webhook. It is over at once."""
     key = bench.shop.settings["GATEWAY_API_KEY"]
