@@ -12,6 +12,8 @@ BENCH ?=
 MINUTES ?= 10
 # For `make chaos-full`: so many scenarios at a time.
 LANES ?= 2
+# For `make footprint`.
+SECONDS ?= 30
 # For `make replay`: so many times what the file sells is received into stock first.
 STOCK ?= 1.0
 
@@ -20,7 +22,7 @@ NOT_INSTALLED := echo "The dependencies could not be installed: see above. Where
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail traces replay reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
+.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -70,6 +72,10 @@ trail: .venv/locked  ## One order's way through all services (ORDER=100001)
 
 traces: .venv/locked  ## Record the spans of a running shop, and show them in Zipkin
 	@$(STACK) traces
+
+footprint: .venv/locked  ## CPU and memory of one part of the running shop (SERVICE=console SECONDS=30)
+	@test -n "$(SERVICE)" || { echo "Name the part: make footprint SERVICE=console" >&2; exit 1; }
+	@$(TOOLS) footprint $(SERVICE) --seconds $(SECONDS)
 
 reset: .venv/locked  ## Stop everything and delete its data; .env stays
 	@$(STACK) reset

@@ -39,7 +39,7 @@ PLAINTEXT = {"KAFKA_ALLOW_PLAINTEXT": "true", "DATABASE_ALLOW_PLAINTEXT": "true"
 SETTINGS = {
     "ENVIRONMENT": "production", **PLAINTEXT, "LOG_FORMAT": "json", "SANDBOX_WEBHOOK_DELAY": "0", "USER_LIMITS": "off",
     "ORDER_LIMITS": "off", "USER_PASSWORD_GRANT_CLIENTS": "benchmarks",
-    "SMTP_STARTTLS": "false", "USER_MFA_REQUIRED_FOR_STAFF": "false",
+    "SMTP_STARTTLS": "false", "USER_MFA_REQUIRED_FOR_STAFF": "false", "CONSOLE_PORT": "",
 }  # fmt: skip
 READY_SECONDS = 60.0
 ISSUER_HOST = tokens.ISSUER.removeprefix("http://")

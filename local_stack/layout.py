@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 from local_stack import environment
 from local_stack.addresses import postgres_url, serving_role
 from local_stack.directories import socket_directory
-from local_stack.parts import KAFKA, PARTS, POSTGRES, SERVICES, SPAN_RECEIVER, ZIPKIN, Part
+from local_stack.parts import CONSOLE, KAFKA, PARTS, POSTGRES, SERVICES, SPAN_RECEIVER, ZIPKIN, Part
 
 if TYPE_CHECKING:  # a service that is restarted need not import clients that it doesn't use
     from local_stack.kafka import EmbeddedKafka
@@ -66,7 +66,7 @@ class Layout:
     @property
     def parts(self) -> tuple[Part, ...]:
         """The parts that run here; a server whose address is in the settings runs elsewhere."""
-        elsewhere = set[Part]()
+        elsewhere = set() if self.settings.get("CONSOLE_PORT") else {CONSOLE}
         if self.settings.get("KAFKA_BOOTSTRAP_SERVERS"):
             elsewhere.add(KAFKA)
         if all(self.given_database_url(service) for service in SERVICES):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from local_stack.errors import StackError
 
-Kind = Literal["server", "sandbox", "traces", "service"]
+Kind = Literal["server", "sandbox", "traces", "service", "console"]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,9 @@ MAILBOX = Part("mailbox", "sandbox", "Mailbox", ("SANDBOX_MAILBOX_PORT", "SANDBO
 ZIPKIN = Part("zipkin", "traces", "Zipkin", ("ZIPKIN_PORT",), ("local_stack.zipkin",), "/health")
 SPAN_RECEIVER = Part("spans", "traces", "Span receiver", ("SPAN_RECEIVER_PORT",), ("local_stack.span_receiver",))
 SERVICES = tuple(_service(name) for name in ("user", "product", "inventory", "order", "notification"))
-PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, ZIPKIN, SPAN_RECEIVER, *SERVICES)
+# By its name only: tools may import this package, and this package imports no tools.
+CONSOLE = Part("console", "console", "Console", ("CONSOLE_PORT",), ("tools.console",))
+PARTS = (POSTGRES, KAFKA, GATEWAY, MAILBOX, ZIPKIN, SPAN_RECEIVER, *SERVICES, CONSOLE)
 
 
 def part(name: str) -> Part:

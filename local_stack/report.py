@@ -8,7 +8,7 @@ from rich.table import Table
 from sqlalchemy import make_url
 
 from local_stack.lag import consumer_lag
-from local_stack.parts import SERVICES
+from local_stack.parts import CONSOLE, SERVICES
 from local_stack.shop import Shop
 
 
@@ -23,6 +23,8 @@ class Line:
 
 def addresses(shop: Shop) -> Table:
     table = Table("What", "Where", title="Online Mart")
+    if CONSOLE in shop.layout.parts:
+        table.add_row(CONSOLE.title, shop.url(CONSOLE.name))
     for service in SERVICES:
         table.add_row(service.title, f"{shop.url(service.name)}/docs")
     for service in SERVICES:

@@ -33,8 +33,8 @@ class Shop:
     """A shop of its own in `directory`: settings, data, logs, ports.
 
     If the directory has no `.env` yet, `settings` replace values of `.env.example`, and with `free_ports` it gets ports
-    that nothing else on this machine uses. Parts are named `postgres`, `kafka`, `gateway`, `mailbox`, `user`,
-    `product`, `inventory`, `order`, `notification`."""
+    that nothing else on this machine uses, unless `settings` name them. Parts are named `postgres`, `kafka`, `gateway`,
+    `mailbox`, `user`, `product`, `inventory`, `order`, `notification`, `console`."""
 
     def __init__(
         self,
@@ -46,7 +46,7 @@ class Shop:
         progress: Progress = lambda _: None,
     ) -> None:
         self._leased: list[int] = []
-        self._overrides = {**(settings or {}), **(self._lease() if free_ports else {})}
+        self._overrides = {**(self._lease() if free_ports else {}), **(settings or {})}
         self._progress = progress
         self.layout = Layout(directory, progress)
         self.supervisor = Supervisor(self.layout, autorestart=autorestart)

@@ -91,6 +91,17 @@ def trail(number: Annotated[int, typer.Argument(help="the order's short number")
 
 
 @app.command()
+def footprint(
+    name: Annotated[str, typer.Argument(help="the part, such as console")],
+    seconds: Annotated[float, typer.Option(min=1)] = 30,
+) -> None:
+    """Measure the CPU time and the memory of one part of the running shop."""
+    from tools.footprint import measure
+
+    typer.echo(measure(running_shop(), name, seconds))
+
+
+@app.command()
 def replay(
     file: Annotated[Path | None, typer.Argument(help="CSV, gzipped or not; default: the shipped month")] = None,
     stock: Annotated[str, typer.Option(help="factor of the sold quantities to receive first; 0: none")] = "1.0",

@@ -1,7 +1,7 @@
 """One order's events: emitted by one service, published on Kafka, and received by others."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +31,13 @@ class Event:
     records: list[Published] = field(default_factory=list)
     row: Any = None
 
+    @property
+    def trace_id(self) -> str | None:
+        """From the `traceparent`: `00-<trace id>-<span id>-<flags>`."""
+        envelope = self.records[0].envelope if self.records else None
+        traceparent = envelope.traceparent if envelope else self.row and self.row.traceparent
+        return traceparent.split("-")[1] if traceparent else None
+
 
 @dataclass(frozen=True)
 class Events:
@@ -50,9 +57,8 @@ class Events:
 
     def steps(self, now: datetime, kafka_was_read: bool) -> Iterator[Step]:
         for event in self.all:
-            yield from _emitted(event, now, kafka_was_read)
-            yield from _published(event)
-            yield from self._consumed(event)
+            for step in (*_emitted(event, now, kafka_was_read), *_published(event), *self._consumed(event)):
+                yield replace(step, trace_id=event.trace_id)
         for service, rows in self.parked.items():
             yield from (Step(row.parked_at, service, _blocked(row)) for row in rows)
         for record in self.others:

@@ -41,6 +41,7 @@ class Step:
     what: str
     wait: Wait | None = None
     kind: Kind = Kind.DONE
+    trace_id: str | None = None
 
 
 def in_order(steps: Iterable[Step]) -> list[Step]:

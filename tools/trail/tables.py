@@ -75,7 +75,7 @@ WHERE n.order_id = %(order_id)s ORDER BY d.id
     },
 }
 OUTBOX = """
-SELECT event_id, topic, type, source, time, published_at, parked_at, error
+SELECT event_id, topic, type, source, time, traceparent, published_at, parked_at, error
 FROM outbox WHERE key = %(key)s AND topic = ANY(%(topics)s) AND time >= %(since)s ORDER BY id
 """
 PARKED = """
@@ -95,12 +95,16 @@ class Tables:
     parked: dict[str, Rows]
 
 
+class NoSuchOrder(StackError):
+    pass
+
+
 def find_order(shop: Shop, number: int) -> Any:
-    """Raises: StackError, if no order has this number."""
-    with _reading(shop, "order") as cursor:
+    """Raises: NoSuchOrder; StackError, if the database does not answer."""
+    with reading(shop, "order") as cursor:
         found = _rows(cursor, ORDER, (number,))
     if not found:
-        raise StackError(f"There is no order {number}. The order service's GET /orders has the numbers.")
+        raise NoSuchOrder(f"There is no order {number}. The order service's GET /orders has the numbers.")
     return found[0]
 
 
@@ -113,7 +117,7 @@ def read_tables(shop: Shop, order: Any, topics: Sequence[str]) -> Tables:
         "since": order.created_at,
     }
     for service in (each.name for each in SERVICES):
-        with _reading(shop, service) as cursor:
+        with reading(shop, service) as cursor:
             for name, statement in ROWS.get(service, {}).items():
                 tables.rows[name] = _rows(cursor, statement, wanted)
             tables.outbox[service] = _rows(cursor, OUTBOX, wanted)
@@ -125,7 +129,7 @@ def read_inboxes(shop: Shop, event_ids: Sequence[UUID]) -> dict[str, dict[UUID, 
     """Service → event → when the service received it."""
     found = {}
     for service in SERVICES:
-        with _reading(shop, service.name) as cursor:
+        with reading(shop, service.name) as cursor:
             rows = _rows(cursor, INBOX, (list(event_ids),))
             found[service.name] = {row.event_id: row.received_at for row in rows}
     return found
@@ -137,7 +141,7 @@ def _rows(cursor: psycopg2.extensions.cursor, statement: str, parameters: Any) -
 
 
 @contextmanager
-def _reading(shop: Shop, service: str) -> Iterator[psycopg2.extensions.cursor]:
+def reading(shop: Shop, service: str) -> Iterator[psycopg2.extensions.cursor]:
     try:
         connection = psycopg2.connect(shop.database_url(service), connect_timeout=10, cursor_factory=NamedTupleCursor)
     except psycopg2.OperationalError as error:
