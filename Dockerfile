@@ -13,21 +13,29 @@ FROM base AS builder
 ENV UV_PROJECT_ENVIRONMENT=/opt/venv UV_PYTHON_DOWNLOADS=never UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
 RUN pip install --no-cache-dir uv==0.13.9
 COPY pyproject.toml uv.lock README.md ./
+# Each image has a list of its packages, in CycloneDX format: /opt/venv/sbom.cdx.json.
+RUN UV_PROJECT_ENVIRONMENT=/opt/sbom uv sync --locked --only-group sbom
 # What all services share, once; the rest of each image is little.
 RUN uv sync --locked --no-dev
 
+FROM builder AS setup-dependencies
+RUN /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python -o /opt/venv/sbom.cdx.json
+
 FROM builder AS service-dependencies
 ARG SERVICE
-RUN uv sync --locked --no-dev --extra "${SERVICE:?name the service: --build-arg SERVICE=order}"
+RUN uv sync --locked --no-dev --extra "${SERVICE:?name the service: --build-arg SERVICE=order}" && \
+    /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python -o /opt/venv/sbom.cdx.json
 
 FROM builder AS sandbox-dependencies
-RUN uv sync --locked --no-dev --extra sandbox
+RUN uv sync --locked --no-dev --extra sandbox && \
+    /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python -o /opt/venv/sbom.cdx.json
 
 FROM builder AS tools-dependencies
-RUN uv sync --locked --no-dev --extra local
+RUN uv sync --locked --no-dev --extra local && \
+    /opt/sbom/bin/cyclonedx-py environment /opt/venv/bin/python -o /opt/venv/sbom.cdx.json
 
 FROM base AS setup
-COPY --from=builder /opt/venv /opt/venv
+COPY --from=setup-dependencies /opt/venv /opt/venv
 COPY pyproject.toml ./
 COPY contracts contracts
 COPY service_kit service_kit

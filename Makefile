@@ -22,7 +22,7 @@ NOT_INSTALLED := echo "The dependencies could not be installed: see above. Where
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
+.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit check-compose kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -105,6 +105,9 @@ check: setup  ## Format, lint, types, layers, migrations, lengths, lock, secrets
 
 audit: setup  ## Known vulnerabilities of the dependencies, secrets in the tree, a bill of materials (.local/audit)
 	@$(TOOLS) audit
+
+check-compose: setup  ## Build the images, start the shop with Docker, pay an order, kill a container; then delete it all
+	@$(TOOLS) check-compose
 
 kubernetes: setup  ## Generate and render deploy/kubernetes (needs kustomize 5; KUSTOMIZE="kubectl kustomize" for another)
 	@KUSTOMIZE="$(KUSTOMIZE)" $(TOOLS) kubernetes

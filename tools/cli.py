@@ -77,6 +77,15 @@ def kubernetes_secrets(
 
 
 @app.command()
+def check_compose() -> None:
+    """Build the images, and check them and docker-compose.yml with Docker: an order, and a container that is killed."""
+    from tools import compose
+
+    for sentence in compose.check():
+        typer.echo(sentence)
+
+
+@app.command()
 def trail(number: Annotated[int, typer.Argument(help="the order's short number")]) -> None:
     """Show an order's steps in all services: each transition, event and message, and what it waited for."""
     from tools.trail import report as trails

@@ -25,6 +25,12 @@ def test_an_image_says_which_version_and_revision_it_is(image: str) -> None:
     assert 'org.opencontainers.image.revision="${REVISION}"' in STAGES[image]
 
 
+@pytest.mark.parametrize("image", IMAGES)
+def test_an_image_lists_its_packages(image: str) -> None:
+    [source] = re.findall(r"^COPY --from=(\S+) /opt/venv /opt/venv$", STAGES[image], re.MULTILINE)
+    assert STAGES[source].rstrip().endswith("environment /opt/venv/bin/python -o /opt/venv/sbom.cdx.json")
+
+
 def test_the_group_has_the_users_number() -> None:
     assert "groupadd --system --gid 10001" in STAGES["base"]
     assert "--uid 10001 --gid 10001" in STAGES["base"]
