@@ -33,7 +33,7 @@ CASES = (
         "growth",
         "idle",
     ),
-    *("checkout", "order_latency", "order_to_paid", "race", "whole_flow", "flow_floor"),
+    *("checkout", "order_latency", "order_to_paid", "race", "whole_flow", "flow_floor", "sizing"),
 )
 
 

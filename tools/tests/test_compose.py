@@ -18,6 +18,11 @@ from service_kit.database.administration import administration
 from tools.container_secrets import HANDED_OUT, make_secrets
 
 CONTAINERS: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+CAPABILITIES = {
+    "postgres": ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"],
+    "collector": ["DAC_READ_SEARCH"],
+}
+OBSERVERS = {"prometheus", "alertmanager", "collector", "victoria-logs", "zipkin", "grafana"}
 # The container that creates the secrets, so that it has all of them.
 KNOWS_ALL = "secrets"
 
@@ -26,9 +31,7 @@ KNOWS_ALL = "secrets"
 def test_a_container_has_few_privileges(name: str) -> None:
     container = CONTAINERS[name]
     assert container["cap_drop"] == ["ALL"]
-    assert container.get("cap_add", []) == (
-        ["CHOWN", "DAC_OVERRIDE", "FOWNER", "SETGID", "SETUID"] if name == "postgres" else []
-    )
+    assert container.get("cap_add", []) == CAPABILITIES.get(name, [])
     assert container["security_opt"] == ["no-new-privileges:true"]
     assert container["read_only"] is (name != "kafka")
     assert container["mem_limit"] in {"512m", "1g"}
@@ -62,6 +65,18 @@ def test_every_secret_exists_and_services_never_get_the_owners_password(tmp_path
         assert not any(owner in text for text in served)
         migrating = (tmp_path / "of" / f"{service.name}-migration" / f"{service.name}_database_owner_url").read_text()
         assert migrating == f"postgresql://{service.package}:{owner}@postgres:5432/{service.package}"
+
+
+def test_only_a_profile_starts_what_observes_the_shop() -> None:
+    assert {name for name, container in CONTAINERS.items() if "profiles" in container} == OBSERVERS
+    for name in OBSERVERS - {"collector"}:  # which only other containers reach
+        assert all(port.startswith("127.0.0.1:") for port in CONTAINERS[name]["ports"])
+
+
+@pytest.mark.parametrize("name", sorted(OBSERVERS))
+def test_the_files_that_a_container_mounts_exist(name: str) -> None:
+    mounted = [mount.split(":")[0] for mount in CONTAINERS[name].get("volumes", []) if mount.startswith("./")]
+    assert all((ROOT / path).exists() for path in mounted), mounted
 
 
 def _run(name: str, directory: Path, **settings: str) -> str:
