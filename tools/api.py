@@ -26,7 +26,8 @@ TIMEOUT_SECONDS = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 # A token is renewed so many seconds before it expires.
 RENEW_BEFORE = 60.0
-OK, UNAUTHENTICATED, CONFLICT = 200, 401, 409
+OK, UNAUTHENTICATED, CONFLICT, SERVER_ERROR = 200, 401, 409, 500
+NO_RESPONSE = (aiohttp.ClientError, TimeoutError, OSError)
 # The service has rejected the request without any effect, and may accept it later.
 RETRYABLE = frozenset({429, 503})
 
@@ -63,13 +64,17 @@ async def connections() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Api:
-    """The five APIs with the tokens of one account. `urls`: by the service's short name (`order`)."""
+    """The five APIs with the tokens of one account. `urls`: by the service's short name (`order`).
+
+    `failed`: how many attempts got no response, or one of 500 or more, even if a repetition succeeded.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, urls: Mapping[str, str], email: str, password: str) -> None:
         self._http = http
         self._urls = urls
         self._email = email
         self._password = password
+        self.failed = 0
         self._access = ""
         self._refresh = ""
         self._renew_at = 0.0
@@ -134,7 +139,7 @@ class Api:
         def may_pass(answer: _Response) -> bool:
             if answer.status == CONFLICT:
                 return _problem_type(answer.body or {}) in (*wait_for, "idempotency-key-in-use")
-            return answer.status in RETRYABLE or (repeatable and answer.status >= 500)
+            return answer.status in RETRYABLE or (repeatable and answer.status >= SERVER_ERROR)
 
         answer = await _retried(send, f"{method} {url}", may_pass, repeatable)
         if answer.status == UNAUTHENTICATED:
@@ -145,12 +150,16 @@ class Api:
         return answer.body
 
     async def _send(self, method: str, url: str, **request: Any) -> _Response:
-        async with self._http.request(method, url, **request) as response:
-            raw = await response.read()
-            kind = response.content_type
-            body = json.loads(raw) if raw and kind.endswith("json") else None
-            after = response.headers.get("Retry-After", "")
-            return _Response(response.status, body, float(after) if after.isdigit() else None)
+        try:
+            async with self._http.request(method, url, **request) as response:
+                raw = await response.read()
+        except NO_RESPONSE:
+            self.failed += 1
+            raise
+        self.failed += response.status >= SERVER_ERROR
+        body = json.loads(raw) if raw and response.content_type.endswith("json") else None
+        after = response.headers.get("Retry-After", "")
+        return _Response(response.status, body, float(after) if after.isdigit() else None)
 
     # --- the token ---
 
@@ -194,7 +203,7 @@ async def _retried(
         retry_after = None
         try:
             answer = await send()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except NO_RESPONSE as error:
             was_not_sent = isinstance(error, aiohttp.ClientConnectorError)
             if not (repeatable or was_not_sent) or time.monotonic() > deadline:
                 raise ApiUnreachable(f"{request} gets no answer: {error!r}. Does `make status` show it?") from error

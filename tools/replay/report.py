@@ -50,7 +50,9 @@ class Report:
         return table
 
 
-def report(sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch], phases: dict[str, float]) -> Report:
+def report(
+    sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch], phases: dict[str, float], failed: int
+) -> Report:
     statuses = [order["status"] for order in books.orders.values()]
     figures = (
         ("orders", "Orders submitted", len(sales.invoices)),
@@ -67,6 +69,7 @@ def report(sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch],
         ("units_left", "Units left", books.after.units),
         ("notifications", "Notifications in inboxes", sum(kinds.total() for kinds in books.notified.values())),
         ("mismatches", "Mismatches", len(mismatches)),
+        ("failed_requests", "Requests without a response or with a 5xx, repeated", failed),
         ("seconds", "Seconds, from the first order placed to the last delivered", round(run.seconds, 2)),
         (
             "orders_per_second",
