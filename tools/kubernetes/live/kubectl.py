@@ -57,8 +57,10 @@ class Kubectl:
         body = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
         self.run("apply", "--server-side", "--force-conflicts", "--filename=-", stdin=body)
 
-    def patch(self, kind: str, namespace: str, name: str, change: Manifest) -> None:
-        self.run("--namespace", namespace, "patch", kind, name, "--type=merge", "--patch", json.dumps(change))
+    def patch(self, kind: str, namespace: str, name: str, change: Manifest, kind_of_patch: str = "merge") -> None:
+        """`strategic` merges lists, such as that of the containers, by name."""
+        change_as_json = f"--patch={json.dumps(change)}"
+        self.run("--namespace", namespace, "patch", kind, name, f"--type={kind_of_patch}", change_as_json)
 
     def exec(
         self, namespace: str, pod: str, *command: str, stdin: bytes = b"", timeout: float = TIMEOUT_SECONDS

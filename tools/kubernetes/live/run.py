@@ -12,6 +12,7 @@ from tools.kubernetes.live.operators import dry_run
 from tools.kubernetes.live.progress import note, seconds
 from tools.kubernetes.live.rollouts import restart_under_load
 from tools.kubernetes.live.settings import Settings
+from tools.kubernetes.live.upgrade import there_and_back
 
 INVOICES = 500
 """Of the shipped file; a file of one's own is replayed whole."""
@@ -50,6 +51,7 @@ STEPS: Mapping[str, Step] = {
     "rollouts": lambda settings, client: restart_under_load(
         settings.kubectl, client, settings.file, _invoices(settings)
     ),
+    "upgrade": there_and_back,
     "operators": lambda settings, _: dry_run(settings.kubectl, settings.crds),
 }
 

@@ -20,6 +20,7 @@ class Traffic:
     orders: int = 0
     reads: int = 0
     failed: list[str] = field(default_factory=list)
+    replaying: bool = True
 
     def verdict(self) -> str:
         """Raises: StepFailed."""
@@ -29,16 +30,14 @@ class Traffic:
         return words
 
 
-def during(
-    client: Client, happens: Callable[[], object], *, file: Path | None, invoices: int | None, orders: int = 1
-) -> Traffic:
-    """Replays until `happens` has ended, and at least so many orders. Raises: StepFailed, ClusterError."""
+def during(client: Client, happens: Callable[[Traffic], None], *, file: Path | None, invoices: int | None) -> Traffic:
+    """Replays until `happens` has ended. Raises: StepFailed, ClusterError."""
     traffic, ended = Traffic(), Event()
     reads = {service: url(service) + path for service, path in READS.items()}
     with client.load(reads, at_once=2, pause=0.05) as responses, ThreadPoolExecutor(1) as threads:
-        replays = threads.submit(_replays, client, traffic, ended, file, invoices, orders)
+        replays = threads.submit(_replays, client, traffic, ended, file, invoices)
         try:
-            happens()
+            happens(traffic)
         finally:
             ended.set()
             replays.result()
@@ -49,12 +48,17 @@ def during(
     return traffic
 
 
-def _replays(
-    client: Client, traffic: Traffic, ended: Event, file: Path | None, invoices: int | None, orders: int
-) -> None:
-    while not ended.is_set() or traffic.orders < orders:
-        figures = client.replay(file, invoices=invoices)
-        traffic.orders += figures["orders"]
-        note(f"{traffic.orders:,} orders, {figures['orders_per_second']} per second; 0 mismatches")
-        if figures["failed_requests"]:
-            traffic.failed.append(f"{figures['failed_requests']} requests of a replay")
+def _replays(client: Client, traffic: Traffic, ended: Event, file: Path | None, invoices: int | None) -> None:
+    try:
+        while not ended.is_set():
+            _replay(client, traffic, file, invoices)
+    finally:
+        traffic.replaying = False
+
+
+def _replay(client: Client, traffic: Traffic, file: Path | None, invoices: int | None) -> None:
+    figures = client.replay(file, invoices=invoices)
+    traffic.orders += figures["orders"]
+    note(f"{traffic.orders:,} orders, {figures['orders_per_second']} per second; 0 mismatches")
+    if figures["failed_requests"]:
+        traffic.failed.append(f"{figures['failed_requests']} requests of a replay")

@@ -1,0 +1,1 @@
+"""Release N+1 can be made of the present tree."""
