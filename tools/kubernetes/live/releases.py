@@ -1,4 +1,8 @@
-"""The images of two releases: N is a commit, N+1 the present tree and a little more."""
+"""The images of two releases: N is a commit, and N+1 is the last commit with a little more.
+
+N+1 has a column and a setting more in each service, and a field more in the events of each that publishes any. If the
+patch no longer applies: `git apply --3way`, mend the conflicts, and write it anew with `git diff -U2`.
+"""
 
 import io
 import subprocess
@@ -13,7 +17,7 @@ from tools.kubernetes.names import SERVICE_NAMES
 
 FORMER, NEXT = "former", "next"
 """The tags of the images."""
-_TESTS = ROOT / "tests" / "upgrade"
+_TESTS = ROOT / "tests" / "upgrades"
 PATCH, COMMIT = _TESTS / "next_release.patch", _TESTS / "former_release.txt"
 TABLES = {
     "user": "accounts",

@@ -1,1 +1,0 @@
-"""Release N+1 can be made of the present tree."""
