@@ -175,4 +175,4 @@ def _added_pods() -> Iterator[Manifest]:
     for name, namespace in (("setup", DATA_NAMESPACE), ("demo", SANDBOX_NAMESPACE)):
         yield pod_like_demo(f"check-{name}", namespace, {NAME: name}, IDLE)
     for namespace in (MONITORING, STRANGERS):
-        yield pod_like_demo("check-stranger", namespace, {NAME: POD}, IDLE)
+        yield pod_like_demo(namespace.removeprefix("online-mart-"), namespace, {NAME: POD}, IDLE)
