@@ -44,19 +44,23 @@ def upgrade() -> None:
 '''
 
 
-def build() -> list[str]:
-    """The names of the images that it has built. Raises: ClusterError."""
-    names = []
+def image(service: str, tag: str) -> str:
+    return f"online-mart/{service}:{tag}"
+
+
+IMAGES = [image(service, tag) for tag in (FORMER, NEXT) for service in SERVICE_NAMES]
+
+
+def build() -> None:
+    """Raises: ClusterError."""
     for tag, commit in ((FORMER, COMMIT.read_text().strip()), (NEXT, "HEAD")):
         with tempfile.TemporaryDirectory() as directory:
             export(commit, Path(directory))
             if tag == NEXT:
                 make_next(Path(directory))
             for service in SERVICE_NAMES:
-                names.append(f"online-mart/{service}:{tag}")
-                target = ("--target", "service", "--build-arg", f"SERVICE={service}", "--tag", names[-1])
+                target = ("--target", "service", "--build-arg", f"SERVICE={service}", "--tag", image(service, tag))
                 run("docker", "build", "--quiet", *target, directory)
-    return names
 
 
 def export(commit: str, directory: Path) -> None:

@@ -31,14 +31,25 @@ class Settings:
                 f"No cluster answers `{' '.join(self.kubectl.command)} version`: "
                 'name the cluster by KUBECTL="kubectl --context NAME".'
             )
-        if "install" in steps:
-            self._check_installation()
+        self._check_shop(steps)
+        if {"install", "upgrade"} & set(steps):
+            self._check_tools()
         if "autoscaling" in steps and self.kubectl.attempt("get", "--raw", METRICS).returncode:
             raise ClusterError("The cluster has no metrics-server, which autoscaling needs: install it first.")
         if "operators" in steps:
             self._check_crds()
 
-    def _check_installation(self) -> None:
+    def _check_shop(self, steps: tuple[str, ...]) -> None:
+        existing = self.kubectl.run("get", "namespaces", *NAMESPACES, "--ignore-not-found", "--output=name").split()
+        if existing and "install" in steps:
+            raise ClusterError(
+                "The check installs a shop of its own, but the cluster has one already. If it may be deleted: "
+                f"{' '.join(self.kubectl.command)} delete {' '.join(existing)}"
+            )
+        if not existing and {"install", "operators"}.isdisjoint(steps):
+            raise ClusterError('The cluster has no shop to check: install one first, by STEPS="install ...".')
+
+    def _check_tools(self) -> None:
         if not self.load_image or shutil.which(self.load_image[0]) is None:
             raise ClusterError(
                 "LOAD_IMAGE is missing: name the command that brings images of the local engine into the cluster, "
@@ -46,12 +57,6 @@ class Settings:
             )
         if self.build and shutil.which("docker") is None:
             raise ClusterError("docker was not found: the images are built with it. BUILD=no takes existing images.")
-        existing = self.kubectl.run("get", "namespaces", *NAMESPACES, "--ignore-not-found", "--output=name").split()
-        if existing:
-            raise ClusterError(
-                "The check installs a shop of its own, but the cluster has one already. If it may be deleted: "
-                f"{' '.join(self.kubectl.command)} delete {' '.join(existing)}"
-            )
 
     def _check_crds(self) -> None:
         missing = [str(path) for path in self.crds if not path.exists()]

@@ -34,7 +34,7 @@ def during(client: Client, happens: Callable[[Traffic], None], *, file: Path | N
     """Replays until `happens` has ended. Raises: StepFailed, ClusterError."""
     traffic, ended = Traffic(), Event()
     reads = {service: url(service) + path for service, path in READS.items()}
-    with client.load(reads, at_once=2, pause=0.05) as responses, ThreadPoolExecutor(1) as threads:
+    with client.load(reads, at_once=2, pause=0.2) as responses, ThreadPoolExecutor(1) as threads:
         replays = threads.submit(_replays, client, traffic, ended, file, invoices)
         try:
             happens(traffic)

@@ -22,10 +22,11 @@ _IN_EVENTS = 'SELECT count(*) FROM outbox WHERE position(\'"release":"next"\'::b
 def there_and_back(settings: Settings, client: Client) -> str:
     """Raises: StepFailed, ClusterError."""
     kubectl = settings.kubectl
-    images = releases.build()
-    note("images of both releases built")
-    run(*settings.load_image, *images)
-    note("images loaded")
+    if settings.build:
+        releases.build()
+        note("images of both releases built")
+    run(*settings.load_image, *releases.IMAGES)
+    note("images of both releases loaded")
     for service in SERVICE_NAMES:
         _images(kubectl, service, FORMER)
     _rolled_out(kubectl, *SERVICE_NAMES)
@@ -51,7 +52,7 @@ def there_and_back(settings: Settings, client: Client) -> str:
 
 def _migrate(kubectl: Kubectl, service: str) -> None:
     job = next(each for each in Cluster.of("local").kind("Job") if where(each)[1].startswith(f"{service}-migrate"))
-    kubectl.apply([_of_next(job, f"{service}-migrate-{NEXT}", f"online-mart/{service}:{NEXT}")])
+    kubectl.apply([_of_next(job, f"{service}-migrate-{NEXT}", releases.image(service, NEXT))])
     completed(kubectl, NAMESPACE, f"{service}-migrate-{NEXT}")
 
 
@@ -64,7 +65,7 @@ def _of_next(job: Manifest, name: str, image: str) -> Manifest:
 
 def _images(kubectl: Kubectl, service: str, tag: str) -> None:
     """Replaces the images, and sets the new setting, which stays on the way back: then only images are replaced."""
-    container: Manifest = {"name": "service", "image": f"online-mart/{service}:{tag}"}
+    container: Manifest = {"name": "service", "image": releases.image(service, tag)}
     if tag == NEXT:
         container["env"] = [{"name": "RELEASE", "value": NEXT}]
     change = {"spec": {"template": {"spec": {"containers": [container]}}}}

@@ -30,22 +30,29 @@ def test_a_cluster_that_does_not_answer(tmp_path: Path) -> None:
     assert "No cluster answers" in missing(Settings(kubectl(tmp_path, "")))
 
 
+EMPTY = "version) ;;\nget) [ $2 = namespaces ];;"
+INSTALLED = "version) ;;\nget) [ $2 = namespaces ] && echo namespace/online-mart;;"
+
+
 def test_no_command_that_loads_images(tmp_path: Path) -> None:
-    assert missing(Settings(kubectl(tmp_path, "version) ;;")), "install").startswith("LOAD_IMAGE is missing")
+    assert missing(Settings(kubectl(tmp_path, EMPTY)), "install").startswith("LOAD_IMAGE is missing")
 
 
 def test_a_shop_that_exists_is_not_touched(tmp_path: Path) -> None:
-    answering = kubectl(tmp_path, "version) ;;\nget) echo namespace/online-mart;;")
-    words = missing(Settings(answering, load_image=("true",), build=False), "install")
+    words = missing(Settings(kubectl(tmp_path, INSTALLED), load_image=("true",), build=False), "install")
     assert "has one already" in words
     assert words.endswith("delete namespace/online-mart")
 
 
+def test_no_shop_to_check(tmp_path: Path) -> None:
+    assert "install one first" in missing(Settings(kubectl(tmp_path, EMPTY)), "replay")
+
+
 def test_no_metrics(tmp_path: Path) -> None:
-    assert "no metrics-server" in missing(Settings(kubectl(tmp_path, "version) ;;")), "autoscaling")
+    assert "no metrics-server" in missing(Settings(kubectl(tmp_path, INSTALLED)), "autoscaling")
 
 
 def test_no_definitions(tmp_path: Path) -> None:
-    answering = kubectl(tmp_path, "version) ;;")
+    answering = kubectl(tmp_path, EMPTY)
     assert missing(Settings(answering), "operators").startswith("CRDS: nothing is named")
     assert "/nowhere" in missing(Settings(answering, crds=(Path("/nowhere"),)), "operators")
