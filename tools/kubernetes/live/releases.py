@@ -1,7 +1,7 @@
 """The images of two releases: N is a commit, and N+1 is the last commit with a little more.
 
 N+1 has a column and a setting more in each service, and a field more in the events of each that publishes any. If the
-patch no longer applies: `git apply --3way`, mend the conflicts, and write it anew with `git diff -U2`.
+patch no longer applies: `git apply --3way`, mend the conflicts, and write the result of `git diff -U2` here.
 """
 
 import io
