@@ -1,6 +1,7 @@
 """Release N, the upgrade to N+1 and the way back, service by service, while customers buy."""
 
 import copy
+import itertools
 from collections.abc import Iterator
 
 from tools.kubernetes.cluster import Cluster, Manifest, where
@@ -31,23 +32,29 @@ def there_and_back(settings: Settings, client: Client) -> str:
         _images(kubectl, service, FORMER)
     _rolled_out(kubectl, *SERVICE_NAMES)
     note("release N serves")
-    rounds = 0
+    upgrades: list[str] = []
 
-    def upgrades(traffic: Traffic) -> None:
-        nonlocal rounds
-        while traffic.replaying and traffic.orders < ORDERS:
-            rounds += 1
-            for service in SERVICE_NAMES:
-                _migrate(kubectl, service)
-                _images(kubectl, service, NEXT)
-                _rolled_out(kubectl, service)
-                _images(kubectl, service, FORMER)
-                _rolled_out(kubectl, service)
-                note(f"round {rounds}: {service} migrated, upgraded and back")
+    def upgrade(traffic: Traffic) -> None:
+        for service in services(traffic):
+            _migrate(kubectl, service)
+            _images(kubectl, service, NEXT)
+            _rolled_out(kubectl, service)
+            _images(kubectl, service, FORMER)
+            _rolled_out(kubectl, service)
+            upgrades.append(service)
+            note(f"{service}: migrated, upgraded and back")
 
-    traffic = during(client, upgrades, file=settings.file, invoices=None)
+    traffic = during(client, upgrade, file=settings.file, invoices=None)
     written = ", ".join(_written(kubectl))
-    return f"each service upgraded and back {rounds} times; {traffic.verdict()}; by release N+1: {written}"
+    return f"{len(upgrades)} upgrades and ways back; {traffic.verdict()}; by release N+1: {written}"
+
+
+def services(traffic: Traffic) -> Iterator[str]:
+    """Each service once, and then in the same order again until there are enough orders."""
+    for number, service in enumerate(itertools.cycle(SERVICE_NAMES)):
+        if not traffic.replaying or (number >= len(SERVICE_NAMES) and traffic.orders >= ORDERS):
+            return
+        yield service
 
 
 def _migrate(kubectl: Kubectl, service: str) -> None:
