@@ -5,10 +5,12 @@ import json
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -66,7 +68,7 @@ async def connections() -> AsyncIterator[aiohttp.ClientSession]:
 class Api:
     """The five APIs with the tokens of one account. `urls`: by the service's short name (`order`).
 
-    `failed`: how many attempts got no response, or one of 500 or more, even if a repetition succeeded.
+    `failed`: the attempts without a response, or with one of 500 or more, even if a repetition succeeded.
     """
 
     def __init__(self, http: aiohttp.ClientSession, urls: Mapping[str, str], email: str, password: str) -> None:
@@ -74,7 +76,7 @@ class Api:
         self._urls = urls
         self._email = email
         self._password = password
-        self.failed = 0
+        self.failed: Counter[str] = Counter()
         self._access = ""
         self._refresh = ""
         self._renew_at = 0.0
@@ -153,11 +155,12 @@ class Api:
         try:
             async with self._http.request(method, url, **request) as response:
                 raw = await response.read()
-        except NO_RESPONSE:
-            self.failed += 1
+        except NO_RESPONSE as error:
+            self.failed[f"{method} {_first_of_path(url)}: {type(error).__name__}"] += 1
             raise
-        self.failed += response.status >= SERVER_ERROR
         body = json.loads(raw) if raw and response.content_type.endswith("json") else None
+        if response.status >= SERVER_ERROR:
+            self.failed[f"{method} {_first_of_path(url)}: {response.status} {_problem_type(body or {})}".rstrip()] += 1
         after = response.headers.get("Retry-After", "")
         return _Response(response.status, body, float(after) if after.isdigit() else None)
 
@@ -213,6 +216,11 @@ async def _retried(
             retry_after = answer.retry_after
         await asyncio.sleep(min(retry_after or pause, LONGEST_PAUSE) * random.uniform(0.8, 1.2))
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _first_of_path(url: str) -> str:
+    """`/orders` of any URL below it, so that failures of the same kind are counted together."""
+    return f"/{urlsplit(url).path.split('/')[1]}"
 
 
 def _problem_type(problem: Mapping[str, Any]) -> str:

@@ -60,5 +60,4 @@ def _replay(client: Client, traffic: Traffic, file: Path | None, invoices: int |
     figures = client.replay(file, invoices=invoices)
     traffic.orders += figures["orders"]
     note(f"{traffic.orders:,} orders, {figures['orders_per_second']} per second; 0 mismatches")
-    if figures["failed_requests"]:
-        traffic.failed.append(f"{figures['failed_requests']} requests of a replay")
+    traffic.failed += [f"{what}: {count}" for what, count in figures["failed_requests"].items()]

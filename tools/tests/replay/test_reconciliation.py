@@ -95,7 +95,7 @@ def test_correct_books_have_no_mismatch() -> None:
 
 
 def test_the_report_has_exactly_the_documented_keys() -> None:
-    figures = report(Sales([INVOICE, REFUSED]), run(), books(), [], {}, 3).figures
+    figures = report(Sales([INVOICE, REFUSED]), run(), books(), [], {}, {}).figures
     assert list(figures) == KEYS
     assert figures["delivered"] + figures["rejected"] == figures["orders"] == 2
     assert figures["notifications"] == 7
