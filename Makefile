@@ -22,7 +22,7 @@ NOT_INSTALLED := echo "The dependencies could not be installed: see above. Where
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit check-compose kubernetes kafka-lock
+.PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill-alerts test test-long check audit check-compose kubernetes check-kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -111,6 +111,10 @@ check-compose: setup  ## Build the images, start the shop with Docker, pay an or
 
 kubernetes: setup  ## Generate and render deploy/kubernetes (needs kustomize 5; KUSTOMIZE="kubectl kustomize" for another)
 	@KUSTOMIZE="$(KUSTOMIZE)" $(TOOLS) kubernetes
+
+check-kubernetes: setup  ## Install the overlay local in a real cluster and check it there: see deploy/README.md (KUBECTL= LOAD_IMAGE= CRDS= STEPS=)
+	@KUBECTL="$(KUBECTL)" LOAD_IMAGE="$(LOAD_IMAGE)" CRDS="$(CRDS)" DNS_ADDRESS="$(DNS_ADDRESS)" BUILD="$(BUILD)" \
+	    $(TOOLS) check-kubernetes $(if $(FILE),--file "$(FILE)") $(STEPS)
 
 kafka-lock: setup  ## Renew the lock of Kafka's jars (needs Maven; VERSION=4.1.1)
 	@$(STACK) kafka-lock $(VERSION)

@@ -5,10 +5,12 @@ import json
 import math
 import random
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -26,7 +28,8 @@ TIMEOUT_SECONDS = 120.0
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 2.0
 # A token is renewed so many seconds before it expires.
 RENEW_BEFORE = 60.0
-OK, UNAUTHENTICATED, CONFLICT = 200, 401, 409
+OK, UNAUTHENTICATED, CONFLICT, SERVER_ERROR = 200, 401, 409, 500
+NO_RESPONSE = (aiohttp.ClientError, TimeoutError, OSError)
 # The service has rejected the request without any effect, and may accept it later.
 RETRYABLE = frozenset({429, 503})
 
@@ -63,13 +66,17 @@ async def connections() -> AsyncIterator[aiohttp.ClientSession]:
 
 
 class Api:
-    """The five APIs with the tokens of one account. `urls`: by the service's short name (`order`)."""
+    """The five APIs with the tokens of one account. `urls`: by the service's short name (`order`).
+
+    `failed`: the attempts without a response, or with one of 500 or more, even if a repetition succeeded.
+    """
 
     def __init__(self, http: aiohttp.ClientSession, urls: Mapping[str, str], email: str, password: str) -> None:
         self._http = http
         self._urls = urls
         self._email = email
         self._password = password
+        self.failed: Counter[str] = Counter()
         self._access = ""
         self._refresh = ""
         self._renew_at = 0.0
@@ -134,7 +141,7 @@ class Api:
         def may_pass(answer: _Response) -> bool:
             if answer.status == CONFLICT:
                 return _problem_type(answer.body or {}) in (*wait_for, "idempotency-key-in-use")
-            return answer.status in RETRYABLE or (repeatable and answer.status >= 500)
+            return answer.status in RETRYABLE or (repeatable and answer.status >= SERVER_ERROR)
 
         answer = await _retried(send, f"{method} {url}", may_pass, repeatable)
         if answer.status == UNAUTHENTICATED:
@@ -145,12 +152,17 @@ class Api:
         return answer.body
 
     async def _send(self, method: str, url: str, **request: Any) -> _Response:
-        async with self._http.request(method, url, **request) as response:
-            raw = await response.read()
-            kind = response.content_type
-            body = json.loads(raw) if raw and kind.endswith("json") else None
-            after = response.headers.get("Retry-After", "")
-            return _Response(response.status, body, float(after) if after.isdigit() else None)
+        try:
+            async with self._http.request(method, url, **request) as response:
+                raw = await response.read()
+        except NO_RESPONSE as error:
+            self.failed[f"{method} {_first_of_path(url)}: {type(error).__name__}"] += 1
+            raise
+        body = json.loads(raw) if raw and response.content_type.endswith("json") else None
+        if response.status >= SERVER_ERROR:
+            self.failed[f"{method} {_first_of_path(url)}: {response.status} {_problem_type(body or {})}".rstrip()] += 1
+        after = response.headers.get("Retry-After", "")
+        return _Response(response.status, body, float(after) if after.isdigit() else None)
 
     # --- the token ---
 
@@ -194,7 +206,7 @@ async def _retried(
         retry_after = None
         try:
             answer = await send()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except NO_RESPONSE as error:
             was_not_sent = isinstance(error, aiohttp.ClientConnectorError)
             if not (repeatable or was_not_sent) or time.monotonic() > deadline:
                 raise ApiUnreachable(f"{request} gets no answer: {error!r}. Does `make status` show it?") from error
@@ -204,6 +216,11 @@ async def _retried(
             retry_after = answer.retry_after
         await asyncio.sleep(min(retry_after or pause, LONGEST_PAUSE) * random.uniform(0.8, 1.2))
         pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _first_of_path(url: str) -> str:
+    """`/orders` of any URL below it, so that failures of the same kind are counted together."""
+    return f"/{urlsplit(url).path.split('/')[1]}"
 
 
 def _problem_type(problem: Mapping[str, Any]) -> str:

@@ -1,5 +1,6 @@
 """`python -m tools …`: commands for the whole shop. Progress goes to stderr, results to stdout."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from local_stack import report
 from local_stack.cli import errors, new_shop, output, progress, run, running_shop
+from local_stack.parts import SERVICES
 from tools import accounts, checks, container_secrets
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
@@ -36,10 +38,17 @@ def demo(
     """Create the demo data in services that run elsewhere (containers)."""
     from tools.demo.run import Demo, table
 
-    made = Demo.with_secrets(secrets, dict(each.split("=", 1) for each in url))
+    made = Demo.with_secrets(secrets, _by_service(url))
     output.print(accounts.table(container_secrets.settings(secrets)))
     output.print(table(made.make(), made.customer.email))
     typer.echo("The demo data is there.")
+
+
+def _by_service(urls: list[str]) -> dict[str, str]:
+    found = dict(each.split("=", 1) for each in urls if "=" in each)
+    if found.keys() != {service.name for service in SERVICES}:
+        raise typer.BadParameter("--url: give one for each of the five services, such as --url user=http://user:8000")
+    return found
 
 
 @app.command()
@@ -86,6 +95,34 @@ def check_compose() -> None:
 
 
 @app.command()
+def check_kubernetes(
+    steps: Annotated[list[str] | None, typer.Argument(help="only these steps; by default, all of them")] = None,
+    kubectl: Annotated[str, typer.Option(envvar="KUBECTL", help="with its options")] = "",
+    load_image: Annotated[str, typer.Option(envvar="LOAD_IMAGE", help="brings images into the cluster")] = "",
+    crds: Annotated[str, typer.Option(envvar="CRDS", help="folders with operators' definitions")] = "",
+    dns_address: Annotated[str, typer.Option(envvar="DNS_ADDRESS", help="of a name server on the node")] = "",
+    file: Annotated[Path | None, typer.Option(help="sales to replay; default: the shipped 500 invoices")] = None,
+    build: Annotated[str, typer.Option(envvar="BUILD", help="`no`: the images exist")] = "",
+) -> None:
+    """Install the overlay `local` in a real cluster, and check it there step by step."""
+    from tools.kubernetes.live.kubectl import Kubectl
+    from tools.kubernetes.live.run import STEPS, check
+    from tools.kubernetes.live.settings import Settings
+
+    chosen = tuple(steps or STEPS)
+    if unknown := set(chosen) - STEPS.keys():
+        raise typer.BadParameter(f"{', '.join(sorted(unknown))}: there are {', '.join(STEPS)}")
+    folders = tuple(Path(each) for each in shlex.split(crds))
+    command, loading = tuple(shlex.split(kubectl or "kubectl")), tuple(shlex.split(load_image))
+    outcomes = check(Settings(Kubectl(command), loading, folders, dns_address, file, build != "no"), chosen)
+    for outcome in outcomes:
+        typer.echo(outcome.line)
+    passed = sum(outcome.passed for outcome in outcomes)
+    typer.echo(f"{passed} of {len(chosen)} steps passed")
+    raise typer.Exit(0 if passed == len(chosen) else 1)
+
+
+@app.command()
 def trail(number: Annotated[int, typer.Argument(help="the order's short number")]) -> None:
     """Show an order's steps in all services: each transition, event and message, and what it waited for."""
     from tools.trail import report as trails
@@ -114,16 +151,27 @@ def footprint(
 def replay(
     file: Annotated[Path | None, typer.Argument(help="CSV, gzipped or not; default: the shipped month")] = None,
     stock: Annotated[str, typer.Option(help="factor of the sold quantities to receive first; 0: none")] = "1.0",
+    invoices: Annotated[int | None, typer.Option(min=1, help="only so many of the file's first invoices")] = None,
+    secrets: Annotated[Path | None, typer.Option(help="of services that run elsewhere: see `demo`")] = None,
+    url: Annotated[list[str] | None, typer.Option(help="one for each service that runs elsewhere")] = None,
 ) -> None:
     """Replay a real shop's month and reconcile it; the last line is the result as JSON."""
     from tools.replay.run import Staff, replay, stock_factor
     from tools.replay.sales import DEFAULT_FILE, read
 
     factor, sold = stock_factor(stock), read(file or DEFAULT_FILE)
-    shop = new_shop()
-    if not shop.is_up():
-        shop.up()
-    result = replay(Staff.of(shop), sold, factor, errors)
+    if (secrets is None) != (not url):
+        raise typer.BadParameter(
+            "--secrets and --url belong together: both for services that run elsewhere, or neither"
+        )
+    if secrets and url:
+        staff = Staff.with_secrets(secrets, _by_service(url))
+    else:
+        shop = new_shop()
+        if not shop.is_up():
+            shop.up()
+        staff = Staff.of(shop)
+    result = replay(staff, sold.first(invoices) if invoices else sold, factor, errors)
     output.print(result.table())
     if result.mismatches:
         output.print(result.mismatch_table())

@@ -55,8 +55,10 @@ PARCELS_LEFT = Statement("""
 SELECT order_id, count(*) FROM shipments
 WHERE order_id = ANY(:order_ids::uuid[]) AND status IN ('dispatched', 'delivered', 'lost') GROUP BY order_id
 """)
-READ = Statement("""
-SELECT shipments.*, reservations.version AS reservation_version
+# By name: `shipments.*` would fail in every connection that has prepared it as soon as a migration adds a column.
+_COLUMNS = ", ".join(f"shipments.{name}" for name in Shipment.model_fields)
+READ = Statement(f"""
+SELECT {_COLUMNS}, reservations.version AS reservation_version
 FROM shipments JOIN reservations USING (order_id) WHERE shipments.id = ANY(:ids::uuid[])
 """)
 DISPATCH = Statement(f"""

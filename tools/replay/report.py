@@ -1,7 +1,7 @@
 """The results of a run, as tables and as JSON."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,7 +50,14 @@ class Report:
         return table
 
 
-def report(sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch], phases: dict[str, float]) -> Report:
+def report(
+    sales: Sales,
+    run: Run,
+    books: Books,
+    mismatches: Sequence[Mismatch],
+    phases: dict[str, float],
+    failed: Mapping[str, int],
+) -> Report:
     statuses = [order["status"] for order in books.orders.values()]
     figures = (
         ("orders", "Orders submitted", len(sales.invoices)),
@@ -67,6 +74,7 @@ def report(sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch],
         ("units_left", "Units left", books.after.units),
         ("notifications", "Notifications in inboxes", sum(kinds.total() for kinds in books.notified.values())),
         ("mismatches", "Mismatches", len(mismatches)),
+        ("failed_requests", "Requests without a response or with a 5xx, repeated", dict(failed)),
         ("seconds", "Seconds, from the first order placed to the last delivered", round(run.seconds, 2)),
         (
             "orders_per_second",
@@ -78,8 +86,8 @@ def report(sales: Sales, run: Run, books: Books, mismatches: Sequence[Mismatch],
 
 
 def _written(name: str, value: Any) -> str:
-    if name == "skipped":
-        return ", ".join(f"{reason} {count:,}" for reason, count in value.items())
+    if isinstance(value, dict):
+        return ", ".join(f"{reason} {count:,}" for reason, count in value.items()) or "0"
     if name.endswith("_minor"):
         return f"£{value / 100:,.2f}"
     return f"{value:,}"

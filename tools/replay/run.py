@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from fractions import Fraction
+from pathlib import Path
 
 import uvloop
 from rich.console import Console
@@ -15,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskProgressC
 from local_stack.errors import StackError
 from local_stack.parts import SERVICES
 from local_stack.shop import Shop
+from tools import container_secrets
 from tools.accounts import Account
 from tools.api import Api, connections
 from tools.replay import books as ledgers
@@ -40,6 +42,11 @@ class Staff:
         """The shop's first Admin."""
         urls = {service.name: shop.url(service.name) for service in SERVICES}
         return cls(urls, Account.of(shop.settings, "Admin"))
+
+    @classmethod
+    def with_secrets(cls, directory: Path, urls: Mapping[str, str]) -> "Staff":
+        """The first Admin of services that run elsewhere, with the secrets that `container_secrets` made for them."""
+        return cls(urls, Account.of(container_secrets.settings(directory), "Admin"))
 
 
 class ProgressDisplay:
@@ -117,4 +124,4 @@ async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: ProgressDis
             scope = ledgers.Scope(parcels, receipts, set(ready.products.values()), began)
             books = await ledgers.read_books(api, scope, before, show.bar("Inboxes", len(customers)))
             found = reconciliation.mismatches(run, ready, books)
-    return report(sold, run, books, found, show.phases)
+    return report(sold, run, books, found, show.phases, api.failed)

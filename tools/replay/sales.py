@@ -75,6 +75,9 @@ class Sales:
     def revenue(self) -> int:
         return sum(invoice.total for invoice in self.invoices)
 
+    def first(self, invoices: int) -> "Sales":
+        return Sales(self.invoices[:invoices], self.skipped)
+
     def products(self) -> list[Product]:
         """The products in the order of the file. Of equally frequent descriptions or prices, the first counts."""
         names: dict[str, Counter[str]] = {}

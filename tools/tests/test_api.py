@@ -63,6 +63,7 @@ async def test_a_passing_error_is_retried_with_the_same_key(api: Api, service: S
     assert {request["Idempotency-Key"] for request in service.requests} == {"k1"}
     assert service.requests[-1]["Prefer"] == "wait=30"
     assert service.requests[-1]["If-Match"] == '"3"'
+    assert api.failed == {"POST /things: 503 unavailable": 1, "POST /things: 500 internal-error": 1}
 
 
 async def test_a_request_that_is_not_repeatable_is_not_retried(api: Api, service: Service) -> None:

@@ -61,6 +61,21 @@ async def test_a_repeated_dispatch_deducts_stock_once(inventory: Inventory) -> N
     await inventory.check_books()
 
 
+async def test_dispatches_go_on_while_a_migration_adds_a_column(inventory: Inventory) -> None:
+    """PostgreSQL rejects a prepared statement whose result has other columns than when it was prepared."""
+    shipments = [(await _paid(inventory, 1))[2] for _ in range(12)]
+    before = [(await inventory.dispatch(each)).status_code for each in shipments[:6]]
+    database = inventory.runtime.database
+    async with database.transaction() as tx:
+        await tx.execute("ALTER TABLE shipments ADD COLUMN of_the_next_release text")
+    try:
+        after = [(await inventory.dispatch(each)).status_code for each in shipments[6:]]
+    finally:
+        async with database.transaction() as tx:
+            await tx.execute("ALTER TABLE shipments DROP COLUMN of_the_next_release")
+    assert before + after == [200] * 12
+
+
 async def test_a_collection_dispatches_each_parcel_by_itself(inventory: Inventory) -> None:
     (first_order, product_id, first), (second_order, other_product, second) = (
         await _paid(inventory, 2, 1),

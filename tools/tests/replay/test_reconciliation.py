@@ -22,7 +22,16 @@ READY = Ready(
 )
 KEYS = [
     *("orders", "lines", "units", "revenue_minor", "skipped", "delivered", "rejected", "payments_captured_minor"),
-    *("units_before", "units_received", "units_deducted", "units_left", "notifications", "mismatches", "seconds"),
+    *(
+        "units_before",
+        "units_received",
+        "units_deducted",
+        "units_left",
+        "notifications",
+        "mismatches",
+        "failed_requests",
+        "seconds",
+    ),
     "orders_per_second",
 ]
 
@@ -86,7 +95,7 @@ def test_correct_books_have_no_mismatch() -> None:
 
 
 def test_the_report_has_exactly_the_documented_keys() -> None:
-    figures = report(Sales([INVOICE, REFUSED]), run(), books(), [], {}).figures
+    figures = report(Sales([INVOICE, REFUSED]), run(), books(), [], {}, {}).figures
     assert list(figures) == KEYS
     assert figures["delivered"] + figures["rejected"] == figures["orders"] == 2
     assert figures["notifications"] == 7
