@@ -74,7 +74,8 @@ def _in_image(name: str, code: str) -> str:
 
 async def _orders() -> str:
     """Pays one order, then kills a container and pays one that was placed without it."""
-    _docker("compose", "wait", "demo", seconds=START_SECONDS)  # it makes the accounts and the stock
+    demo = _docker("compose", "ps", "--all", "--quiet", "demo").strip()
+    _docker("wait", demo, seconds=START_SECONDS)  # it makes the accounts and the stock
     values = environment.read(environment.EXAMPLE)
     secret = "/secrets/demo_customer_password"
     password = _docker("compose", "run", "--rm", "--no-deps", "--entrypoint=cat", "demo", secret)

@@ -1,10 +1,10 @@
 """Every statement about returns. A transaction locks a return before the rows of `stock`."""
 
 from inventory_service.returns.models import Return
-from service_kit.database import Statement, insert
+from service_kit.database import Statement, columns, insert
 
 EXPECT = Statement(f"{insert('returns', Return)} ON CONFLICT (id) DO NOTHING")
-LOCK = Statement("SELECT * FROM returns WHERE id = :id FOR UPDATE")
+LOCK = Statement(f"SELECT {columns(Return)} FROM returns WHERE id = :id FOR UPDATE")
 STORE = Statement("""
 UPDATE returns SET status = :it.status, lines = :it.lines::jsonb, warehouse_id = :it.warehouse_id,
                    received_by = :it.received_by, received_at = :it.received_at,

@@ -11,7 +11,7 @@ from contracts.events.inventory_deduction import FulfilmentRefunded
 from inventory_service.shipments.models import Shipment
 from inventory_service.stock.models import STOCK_CHANGED
 from service_kit.clock import utcnow
-from service_kit.database import Connection, Statement, rows
+from service_kit.database import Connection, Statement, columns, rows
 from service_kit.database.signals import signal
 from service_kit.ids import uuid7
 from service_kit.messaging import outbox
@@ -55,10 +55,8 @@ PARCELS_LEFT = Statement("""
 SELECT order_id, count(*) FROM shipments
 WHERE order_id = ANY(:order_ids::uuid[]) AND status IN ('dispatched', 'delivered', 'lost') GROUP BY order_id
 """)
-# By name: `shipments.*` would fail in every connection that has prepared it as soon as a migration adds a column.
-_COLUMNS = ", ".join(f"shipments.{name}" for name in Shipment.model_fields)
 READ = Statement(f"""
-SELECT {_COLUMNS}, reservations.version AS reservation_version
+SELECT {columns(Shipment)}, reservations.version AS reservation_version
 FROM shipments JOIN reservations USING (order_id) WHERE shipments.id = ANY(:ids::uuid[])
 """)
 DISPATCH = Statement(f"""

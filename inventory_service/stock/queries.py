@@ -23,7 +23,7 @@ from inventory_service.stock.models import (
     StockReceiptLine,
 )
 from service_kit.clock import utcnow
-from service_kit.database import Session, Statement, Transaction, insert, rows
+from service_kit.database import Session, Statement, Transaction, columns, insert, rows
 from service_kit.database.keyset import Position, Slice, keyset, matching
 from service_kit.database.signals import signal
 from service_kit.ids import uuid7
@@ -53,8 +53,9 @@ ADD_EMPTY_LEVEL = Statement("""
 INSERT INTO stock (product_id, warehouse_id, on_hand, reserved, version, to_publish)
 VALUES (:place.product_id, :place.warehouse_id, 0, 0, 0, true) ON CONFLICT DO NOTHING
 """)
-LOCK_LEVEL = Statement("""
-SELECT * FROM stock WHERE (product_id, warehouse_id) = (:place.product_id, :place.warehouse_id) FOR UPDATE
+LOCK_LEVEL = Statement(f"""
+SELECT {columns(StockLevel)} FROM stock
+WHERE (product_id, warehouse_id) = (:place.product_id, :place.warehouse_id) FOR UPDATE
 """)
 ADJUST = Statement("""
 UPDATE stock SET on_hand = on_hand + :movement.quantity, version = version + 1, to_publish = true

@@ -2,7 +2,7 @@
 
 from service_kit.database.base import add_kit_tables, service_registry
 from service_kit.database.sessions import AnySession, Connection, Database, Session, Transaction, mark_events_added
-from service_kit.database.statements import Statement, insert, rows
+from service_kit.database.statements import Statement, columns, insert, rows
 
 __all__ = [
     "AnySession",
@@ -12,6 +12,7 @@ __all__ = [
     "Statement",
     "Transaction",
     "add_kit_tables",
+    "columns",
     "insert",
     "mark_events_added",
     "rows",

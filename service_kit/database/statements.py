@@ -114,6 +114,12 @@ def insert(name: str, model: Any, *columns: str) -> str:
     return f"INSERT INTO {model.__tablename__} ({chosen}) SELECT * FROM {rows(name, model, *columns)}"  # noqa: S608 (no input in it)
 
 
+def columns(model: Any) -> str:
+    """All columns of the model's table by name, with the table's. A statement that returns `*` fails in each connection
+    that has prepared it as soon as a migration adds a column."""
+    return ", ".join(f"{model.__tablename__}.{column.name}" for column in model.__table__.columns)
+
+
 async def _run(session: AsyncSession, sql: str, arguments: Sequence[Any]) -> CursorResult[Any]:
     """The session's pending changes go first, so that they take their locks before this statement does."""
     await session.flush()
