@@ -38,7 +38,8 @@ def check() -> list[str]:
     revision = _run("git", "rev-parse", "HEAD").strip()
     progress("Building the images ...")
     _docker("compose", "build", "--build-arg", f"REVISION={revision}", seconds=BUILD_SECONDS)
-    names = sorted(name for name in _docker("compose", "config", "--images").split() if name.startswith("online-mart/"))
+    images = set(_docker("compose", "config", "--images").split())
+    names = sorted(name for name in images if name.startswith("online-mart/"))
     seen = [_image(name, revision) for name in names]
     try:
         progress("Starting the shop ...")
