@@ -13,20 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from local_stack.environment import ROOT
-from local_stack.parts import SERVICES
 from local_stack.shop import Shop
 from tests.chaos.setup import errors, new_shop, prepare_process
 from tests.drills.primary import lose_primary
-from tests.drills.restore import Plan, restore
+from tests.drills.restore import EVERY_SERVICE, Plan, restore
 
 DIRECTORY = ROOT / ".local" / "drills"
 Drill = Callable[[Shop, Path], Coroutine[Any, Any, Any]]
 
-
-ALL = tuple(service.name for service in SERVICES)
 DRILLS: dict[str, Drill] = {
     "restore": partial(restore, plan=Plan(("order",), before=30, lost=25, after=15)),
-    "restore-all": partial(restore, plan=Plan(ALL, before=30, lost=25, after=15)),
+    "restore-all": partial(restore, plan=Plan(EVERY_SERVICE, before=30, lost=25, after=15)),
     "primary": lose_primary,
 }
 

@@ -1,4 +1,4 @@
-"""Customers of a drill: they buy in two phases, before and after the fault, and do again what was lost."""
+"""Customers of a drill: they buy in phases, and do again what was lost."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ RATE = 4.0
 
 
 class DrillCustomers(CustomerStream):
-    """While the front door is closed no order is placed; payments, parcels and returns go on, and are tried again."""
+    """Between two phases no order is placed. Payments, parcels and returns go on; what fails is retried."""
 
     def __init__(self, world: World, rate: float = RATE) -> None:
         super().__init__(world, rate)

@@ -11,6 +11,7 @@ from typing import Any
 
 import asyncpg
 
+from local_stack.parts import SERVICES
 from local_stack.postgres import EmbeddedPostgres
 from local_stack.shop import Shop
 from tests.chaos.customers import ChaosWorld
@@ -22,20 +23,21 @@ from tests.drills.shop import recover, use_servers
 from tests.system.books import differences
 
 TIMEOUT = 300.0
-"""Seconds for which customers and staff try a request again: longer than the services are away."""
+"""Seconds for which customers and staff retry a request: longer than the services are down."""
+EVERY_SERVICE = tuple(service.name for service in SERVICES)
 
 
 @dataclass
 class Result:
-    """`lacking` and `differing`: rows of the databases as they were that the restored ones lack, or have in another
-    status, by table, right after the restore and (`…_recovered`) after the recovery. `reports`: of the recovery, by
-    service."""
+    """`lacking` and `differing`: how many rows the restored databases lack, or have in another status, by table,
+    compared with the databases before the restore; `…_recovered`: after the recovery. `reports`: those of the recovery,
+    by service. `paid_again`, `withdrawn_again`: what only customers could do again."""
 
     orders: int = 0
     seconds_back: float = 0.0
     restore_seconds: float = 0.0
     recovery_seconds: float = 0.0
-    away_seconds: float = 0.0
+    down_seconds: float = 0.0
     lacking: Counts = field(default_factory=dict)
     differing: Counts = field(default_factory=dict)
     lacking_recovered: Counts = field(default_factory=dict)
@@ -119,7 +121,7 @@ class _Operator:
         for service in self._services:
             await asyncio.to_thread(self._shop.start, service)
         await asyncio.to_thread(self._shop.wait_ready, *self._services)
-        result.away_seconds = round(time.monotonic() - began, 1)
+        result.down_seconds = round(time.monotonic() - began, 1)
         return server
 
     async def ask_customers(self, customers: DrillCustomers) -> None:
