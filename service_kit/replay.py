@@ -80,13 +80,15 @@ Repeat = Callable[[Repeated, Any], Awaitable[None]]
 class Rules:
     """A service's rules. `repeat`: a function for each type of its own events that can tell a command. `same`: see
     `same_thing`. `adopt`: gives what the replay has made the id that it had. `precedence`: of topics, for events with
-    the same time."""
+    the same time. `withdraw`: undoes what the replay has made if it is a part of something published, and returns
+    whether it is: the service handles events in batches, with one consequence of several, and the replay one by one."""
 
     subscriptions: dict[str, Subscription]
     repeat: Mapping[type[Event], Repeat]
     same: Callable[[Event], tuple[Any, ...]] = same_thing
     adopt: Callable[[Transaction, Event, Event], Awaitable[None]] | None = None
     precedence: Mapping[str, int] | None = None
+    withdraw: Callable[[Transaction, Event, Iterable[Event]], Awaitable[bool]] | None = None
 
 
 class Replay:
@@ -169,7 +171,8 @@ class Replay:
         wanted = self._rules.same(event)
         known = next((id for id, each in published.left.items() if self._rules.same(each) == wanted), None)
         if known is None:
-            return False
+            withdraw = self._rules.withdraw
+            return withdraw is not None and await withdraw(self._tx, event, published.left.values())
         original = published.left.pop(known)
         if self._rules.adopt is not None:
             await self._rules.adopt(self._tx, event, original)
