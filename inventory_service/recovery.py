@@ -36,6 +36,11 @@ from service_kit.replay import Repeat, Repeated, Replay, Rules, event_of, same_t
 NOBODY = UUID(int=0)
 """Stands for whoever booked it: events don't name them."""
 PRECEDENCE = {SHIPMENT_NOTIFICATION.name: 0, INVENTORY_DEDUCTION.name: 1, STOCK_LEVELS.name: 2}
+ANSWERS: dict[type[Event], tuple[type[Event], ...]] = {
+    answers.ReservationRequested: (answers.ReservationAccepted, answers.ReservationRejected),
+    answers.ReleaseRequested: (answers.ReservationReleased, answers.ReleaseRefused),
+}
+"""So the last piece goes to the order that got it, and a parcel that left before its release was handled has left."""
 QUIET = timedelta(milliseconds=200)
 """A level counts if so long before it nothing left the warehouse: the event of a dispatch has its time before its
 commit, so that a level in between may lack it."""
@@ -63,7 +68,8 @@ UPDATE stock SET version = stock.version + :jump::int + coalesce(
 
 async def recover(tx: Transaction, journal: Journal, settings: Settings) -> None:
     await _book_receipts(tx, journal)
-    rules = Rules(gather([reservations, returns_consumers, shipments_consumers]), FUNCTIONS, _same, _adopt, PRECEDENCE)
+    subscriptions = gather([reservations, returns_consumers, shipments_consumers])
+    rules = Rules(subscriptions, FUNCTIONS, _same, _adopt, PRECEDENCE, answers=ANSWERS)
     own = [entry for entry in journal.own if entry.record.topic != STOCK_LEVELS.name]
     await Replay(tx, journal, rules, settings).run(own, journal.others)
     await _jump(tx, journal)

@@ -7,6 +7,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -62,16 +63,20 @@ def _prepare_servers(arguments: argparse.Namespace) -> None:
 
 
 def _recover(arguments: argparse.Namespace) -> None:
-    """Prints the report as JSON."""
+    """Prints the report as JSON; logs go to stderr."""
     from service_kit.messaging.journal import GroupIsActive
     from service_kit.recovery import WorkedSince, restored
+    from service_kit.telemetry.logs import configure_logs
 
     read = importlib.import_module(f"{arguments.service}.settings").Settings
     settings = _or_exit(arguments.service, read)
     try:
-        print(json.dumps(restored(arguments.service, arguments.moment, settings), indent=2))
+        with redirect_stdout(sys.stderr):
+            configure_logs(service=settings.service_name, level=settings.log_level, style=settings.log_format)
+            report = restored(arguments.service, arguments.moment, settings)
     except (GroupIsActive, WorkedSince) as error:
         sys.exit(str(error))
+    print(json.dumps(report, indent=2))
 
 
 def _moment(text: str) -> datetime:

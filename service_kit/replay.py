@@ -7,8 +7,8 @@ what was published: what is on its topic already is dropped, anything else stays
 
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -18,6 +18,7 @@ from contracts.events import by_type
 from contracts.events.base import Event
 from service_kit.database import Statement, Transaction
 from service_kit.messaging import inbox
+from service_kit.messaging.envelope import Envelope
 from service_kit.messaging.incoming import Incoming, read
 from service_kit.messaging.subscriptions import Subscription
 from service_kit.recovery import Entry, Journal
@@ -28,6 +29,7 @@ _LAST_EVENT = Statement("SELECT coalesce(max(id), 0) FROM outbox")
 _NEW_EVENTS = Statement("SELECT id, type, value FROM outbox WHERE id > :after AND key = :key ORDER BY id")
 _DROP_EVENTS = Statement("DELETE FROM outbox WHERE id = ANY(:ids::bigint[])")
 
+_NOT_HANDLED = datetime.max.replace(tzinfo=UTC)
 _IDS = ("payment_id", "refund_id", "shipment_id", "return_id", "refunded")
 
 
@@ -80,13 +82,17 @@ Repeat = Callable[[Repeated, Any], Awaitable[None]]
 class Rules:
     """A service's rules. `repeat`: a function for each type of its own events that can tell a command. `same`: see
     `same_thing`. `adopt`: gives what the replay has made the id that it had. `precedence`: of topics, for events with
-    the same time."""
+    the same time. `withdraw`: undoes what the replay has made if it is a part of something published, and returns
+    whether it is: the service handles events in batches, with one consequence of several, and the replay one by one.
+    `answers`: the service's own events that show when it handled an event of others, which may have waited long."""
 
     subscriptions: dict[str, Subscription]
     repeat: Mapping[type[Event], Repeat]
     same: Callable[[Event], tuple[Any, ...]] = same_thing
     adopt: Callable[[Transaction, Event, Event], Awaitable[None]] | None = None
     precedence: Mapping[str, int] | None = None
+    withdraw: Callable[[Transaction, Event, Iterable[Event]], Awaitable[bool]] | None = None
+    answers: Mapping[type[Event], tuple[type[Event], ...]] = field(default_factory=dict)
 
 
 class Replay:
@@ -101,22 +107,41 @@ class Replay:
 
     async def run(self, own: Iterable[Entry], others: Iterable[Entry]) -> None:
         """Entries of others whose key the service has published nothing about are left to its consumer."""
-        entries = list(own)
+        entries, others = list(own), list(others)
+        handled = self._handled(entries, others)
         for entry in entries:
             if (event := event_of(entry)) is not None:
                 self._published[entry.record.key].add(entry.envelope.id, event)
         entries += [entry for entry in others if entry.record.key in self._published]
         self._last_event = await _LAST_EVENT.fetchval(self._tx)
-        for entry in sorted(entries, key=self._place):
+        for entry in sorted(entries, key=lambda entry: self._place(entry, handled)):
             published = self._published[entry.record.key]
             await self._attempt(entry, published)
             await self._compare(entry.record.key, published)
             published.left.pop(entry.envelope.id, None)
 
-    def _place(self, entry: Entry) -> tuple[int, int]:
-        """By milliseconds: times of one transaction's events differ by less."""
+    def _handled(self, own: Iterable[Entry], others: Iterable[Entry]) -> dict[UUID, datetime]:
+        """When events of others with answers were handled: the first one of a key has the first answer."""
+        answers = {key.type: {answer.type for answer in types} for key, types in self._rules.answers.items()}
+        published: defaultdict[bytes, list[Envelope]] = defaultdict(list)
+        for entry in own:
+            published[entry.record.key].append(entry.envelope)
+        handled: dict[UUID, datetime] = {}
+        for record, envelope in others:
+            if envelope.type not in answers or envelope.id in handled:
+                continue
+            candidates = published[record.key]
+            answer = next((each for each in candidates if each.type in answers[envelope.type]), None)
+            handled[envelope.id] = answer.time if answer else _NOT_HANDLED
+            if answer is not None:
+                candidates.remove(answer)
+        return handled
+
+    def _place(self, entry: Entry, handled: Mapping[UUID, datetime]) -> tuple[int, int, bool]:
+        """By milliseconds: times of one transaction's events differ by less. Then what others wrote comes first."""
+        at = handled.get(entry.envelope.id, entry.envelope.time)
         precedence = (self._rules.precedence or {}).get(entry.record.topic, -1)
-        return int(entry.envelope.time.timestamp() * 1000), precedence
+        return int(at.timestamp() * 1000), precedence, entry.envelope.source == self._source
 
     async def _attempt(self, entry: Entry, published: Published) -> None:
         """What can't be applied changes nothing, and is counted; events of others are then left to the consumer."""
@@ -169,7 +194,8 @@ class Replay:
         wanted = self._rules.same(event)
         known = next((id for id, each in published.left.items() if self._rules.same(each) == wanted), None)
         if known is None:
-            return False
+            withdraw = self._rules.withdraw
+            return withdraw is not None and await withdraw(self._tx, event, published.left.values())
         original = published.left.pop(known)
         if self._rules.adopt is not None:
             await self._rules.adopt(self._tx, event, original)

@@ -123,8 +123,11 @@ SERVERS = Group(
             "{{ $labels.mountpoint }} of {{ $labels.instance }} will be full within a day", "1h",
         ),
         Alert(
-            "BackupOld", "min by (stanza) (pgbackrest_backup_since_last_completion_seconds) > 86400", "ticket",
-            "The newest backup of {{ $labels.stanza }} is older than a day", "1h",
+            "BackupOld",
+            # Each replica of a CloudNativePG cluster has the figure.
+            "time() - backup_completed_timestamp_seconds > 86400 or "
+            "time() - max by (job) (barman_cloud_cloudnative_pg_io_last_available_backup_timestamp) > 86400", "ticket",
+            "The newest backup of {{ $labels.job }} is older than a day", "1h",
         ),
         Alert(
             "CertificateExpiring", "probe_ssl_earliest_cert_expiry - time() < 14 * 86400", "ticket",

@@ -12,8 +12,11 @@ EXPORTERS = {
             "pg_replication_is_replica",
         }
     ),
-    "node_exporter": frozenset({"node_filesystem_avail_bytes", "node_filesystem_size_bytes"}),
-    "pgbackrest_exporter": frozenset({"pgbackrest_backup_since_last_completion_seconds"}),
+    # The last one is of deploy/backup/backup.sh, by the textfile collector.
+    "node_exporter": frozenset(
+        {"node_filesystem_avail_bytes", "node_filesystem_size_bytes", "backup_completed_timestamp_seconds"}
+    ),
+    "CloudNativePG": frozenset({"barman_cloud_cloudnative_pg_io_last_available_backup_timestamp"}),
     "blackbox_exporter": frozenset({"probe_ssl_earliest_cert_expiry"}),
 }
 EXTERNAL = frozenset().union(*EXPORTERS.values())

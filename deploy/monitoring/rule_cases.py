@@ -35,6 +35,10 @@ def _of_order(name: str, **labels: str) -> str:
     return f"{name}{{{inner}}}"
 
 
+def _cnpg_backup(instance: str) -> str:
+    return f'barman_cloud_cloudnative_pg_io_last_available_backup_timestamp{{job="order", instance="{instance}"}}'
+
+
 ORDER = {"job": "order_service"}
 API, WORKER = {"instance": "api:9000"}, {"instance": "worker:9000"}
 POOL = {**API, "pool": "asyncpg"}
@@ -44,6 +48,7 @@ DISK = 'job="node", instance="db:9100", mountpoint="/data", fstype="ext4"'
 REPLICA = '{job="postgres", instance="replica:9187"}'
 CERTIFICATE = 'probe_ssl_earliest_cert_expiry{job="probe", instance="https://shop.example"}'
 DAY = 86400
+BACKUP = 'backup_completed_timestamp_seconds{job="node", instance="db:9100"}'
 
 
 def _runs(outcome: str, values: str) -> dict[str, str]:
@@ -122,14 +127,11 @@ CASES = (
          {f"node_filesystem_avail_bytes{{{DISK}}}": "390-1x80", f"node_filesystem_size_bytes{{{DISK}}}": "1000x80"},
          {f"node_filesystem_avail_bytes{{{DISK}}}": "300x80", f"node_filesystem_size_bytes{{{DISK}}}": "1000x80"},
          {"job": "node", "instance": "db:9100", "mountpoint": "/data", "fstype": "ext4"}, at="70m"),
-    # An incremental backup is one, too.
-    Case("BackupOld",
-         {'pgbackrest_backup_since_last_completion_seconds{stanza="shop", backup_type="full"}': f"{9 * DAY}x70",
-          'pgbackrest_backup_since_last_completion_seconds{stanza="shop", backup_type="incr"}': f"{DAY + 1}x70"},
-         {'pgbackrest_backup_since_last_completion_seconds{stanza="shop", backup_type="full"}': f"{9 * DAY}x70",
-          'pgbackrest_backup_since_last_completion_seconds{stanza="shop", backup_type="incr"}': f"{DAY - 1}x70"},
-         {"stanza": "shop"}, at="65m"),
     # promtool's time begins at 0.
+    Case("BackupOld", {BACKUP: f"{-DAY}x70"}, {BACKUP: f"{3900 - DAY}x70"},
+         {"job": "node", "instance": "db:9100"}, at="65m"),
+    Case("BackupOld", {_cnpg_backup("order-1"): f"{-DAY}x70"},
+         {_cnpg_backup("order-1"): "0x70", _cnpg_backup("order-2"): f"{-DAY}x70"}, {"job": "order"}, at="65m"),
     Case("CertificateExpiring", {CERTIFICATE: f"{13 * DAY}x70"}, {CERTIFICATE: f"{15 * DAY}x70"},
          {"job": "probe", "instance": "https://shop.example"}, at="65m"),
 )  # fmt: skip

@@ -36,11 +36,18 @@ class Requests:
         self._inventory = inventory
 
     async def send(self, *events: Event) -> None:
-        messaging = self._inventory.runtime.messaging
         for event in events:
-            entry = entry_of(event)
-            self.sent.append(entry)
-            await messaging.processor.process(messaging.subscriptions[event.topic.name], [entry.record])
+            await self.answer(self.written(event))
+
+    def written(self, event: Event) -> Entry:
+        """A request that waits on its topic."""
+        entry = entry_of(event)
+        self.sent.append(entry)
+        return entry
+
+    async def answer(self, entry: Entry) -> None:
+        messaging = self._inventory.runtime.messaging
+        await messaging.processor.process(messaging.subscriptions[entry.record.topic], [entry.record])
 
 
 async def _keep_warehouse(inventory: Inventory, restored: Database, warehouse_id: UUID) -> None:
@@ -94,3 +101,44 @@ async def test_a_request_that_was_not_answered_is_answered_now(inventory: Invent
     requests.sent.append(entry_of(fulfilment(order_id, [(mug, 1)])))
     await recover(inventory.runtime, restored, requests.sent)
     assert await unpublished(restored) == ["mart.shipment.created.v1"]
+
+
+async def test_requests_are_answered_as_they_were_although_others_were_written_before(
+    inventory: Inventory, restored: Database
+) -> None:
+    mug, warehouse_id = await inventory.stocked(1)
+    await publish_levels(inventory.runtime)
+    await _keep_warehouse(inventory, restored, warehouse_id)
+    requests, order_id, rejected = Requests(inventory), uuid4(), uuid4()
+    first = requests.written(reservation(rejected, [(mug, 1)]))
+    await requests.send(reservation(order_id, [(mug, 1)]))
+    await requests.answer(first)
+    await requests.send(fulfilment(order_id, [(mug, 1)]))
+    [parcel] = await inventory.shipments(order_id)
+    refused = requests.written(release(order_id))
+    assert (await inventory.dispatch(parcel["id"])).is_success
+    await requests.answer(refused)
+
+    journal = await recover(inventory.runtime, restored, requests.sent)
+
+    assert not [what for what in journal.found if "not " in what], journal.found
+    assert await _rows(restored) == await _rows(inventory.runtime.database)
+    assert await unpublished(restored) == []
+
+
+async def test_a_release_that_was_not_answered_comes_after_the_dispatch(
+    inventory: Inventory, restored: Database
+) -> None:
+    mug, warehouse_id = await inventory.stocked(5)
+    await publish_levels(inventory.runtime)
+    await _keep_warehouse(inventory, restored, warehouse_id)
+    requests, order_id = Requests(inventory), uuid4()
+    await requests.send(reservation(order_id, [(mug, 1)]), fulfilment(order_id, [(mug, 1)]))
+    [parcel] = await inventory.shipments(order_id)
+    requests.written(release(order_id))
+    assert (await inventory.dispatch(parcel["id"])).is_success
+
+    await recover(inventory.runtime, restored, requests.sent)
+
+    assert await _rows(restored) == await _rows(inventory.runtime.database)
+    assert await unpublished(restored) == ["mart.release.refused.v1"]

@@ -45,6 +45,11 @@ SELECT max(nextval('orders_number_seq')) FROM generate_series(
                    - (SELECT last_value FROM orders_number_seq)) + :jump::int)
 """)
 RENAME_REFUND = Statement("UPDATE refunds SET id = :to::uuid WHERE id = :id::uuid")
+WITHDRAW_REFUND = Statement("""
+WITH withdrawn AS (DELETE FROM refunds WHERE id = :id::uuid RETURNING order_id, currency, amount)
+UPDATE orders SET refunding = refunding - withdrawn.amount
+FROM withdrawn WHERE orders.id = withdrawn.order_id AND orders.currency = withdrawn.currency
+""")
 # Paid automatically, as its customer was told, by a token that is lost.
 WITHOUT_TOKEN = Statement("""
 SELECT o.id FROM orders o WHERE o.id = ANY(:ids::uuid[]) AND o.status IN ('pending', 'awaiting_payment')

@@ -1,5 +1,6 @@
 """Replays each order that the service has published events about since the moment of the restore."""
 
+from collections.abc import Iterable
 from typing import Any
 from uuid import UUID
 
@@ -26,7 +27,8 @@ async def recover(tx: Transaction, journal: Journal, settings: Settings) -> None
     """The service's part of the recovery."""
     await _raise_versions(tx, journal)
     outside = {PAYMENT_STATUS.name: settings.trusted_payment_sources}
-    rules = Rules(gather([fulfilment, returns, payments], outside), FUNCTIONS, _same, _adopt, PRECEDENCE)
+    subscriptions = gather([fulfilment, returns, payments], outside)
+    rules = Rules(subscriptions, FUNCTIONS, _same, _adopt, PRECEDENCE, _withdraw_part)
     await Replay(tx, journal, rules, settings).run(journal.own, journal.others)
     placed = [event for event in map(event_of, journal.own) if isinstance(event, OrderPlaced)]
     unpaid = await queries.WITHOUT_TOKEN.fetch(tx, ids=[event.order_id for event in placed])
@@ -45,6 +47,22 @@ async def _adopt(tx: Transaction, event: Event, original: Event) -> None:
     """A refund gets back its id, the gateway's idempotency key, so that it is never made twice."""
     if isinstance(event, RefundRequested) and isinstance(original, RefundRequested):
         await queries.RENAME_REFUND.execute(tx, id=event.refund_id, to=original.refund_id)
+
+
+async def _withdraw_part(tx: Transaction, event: Event, published: Iterable[Event]) -> bool:
+    """Parcels that were lost together have one refund. Without the refund of one parcel, the replay makes the whole one
+    when it comes to the last parcel, or to the event that requests it."""
+    if not isinstance(event, RefundRequested):
+        return False
+    whole = [
+        each for each in published
+        if isinstance(each, RefundRequested)
+        and (each.payment_id, each.reason) == (event.payment_id, event.reason)
+        and each.amount.amount > event.amount.amount
+    ]  # fmt: skip
+    if whole:
+        await queries.WITHDRAW_REFUND.execute(tx, id=event.refund_id)
+    return bool(whole)
 
 
 async def _raise_versions(tx: Transaction, journal: Journal) -> None:

@@ -1,5 +1,6 @@
 """`python -m service_kit topics | acls | database`, which a deployment runs before its services start."""
 
+import json
 import os
 import subprocess
 import sys
@@ -66,6 +67,29 @@ def test_a_command_without_a_package_is_rejected(
     with pytest.raises(SystemExit):
         commands._arguments()
     assert "the following arguments are required: service" in capsys.readouterr().err
+
+
+def test_the_report_of_a_recovery_is_all_that_is_on_stdout() -> None:
+    """Scripts read it, and events that can't be replayed are logged meanwhile."""
+    program = """
+import structlog
+from service_kit import __main__ as commands, recovery
+def restored(*_):
+    structlog.get_logger("replay").warning("event_not_replayed", token="tok_ok")
+    return {"counts": {"events put back": 1}}
+recovery.restored = restored
+commands.main()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program, "restored", "product_service", "--moment", "2026-11-29T14:00:00Z"],
+        capture_output=True, text=True, check=False, timeout=60,
+        env={**os.environ, "ENVIRONMENT": "development", "PRODUCT_DATABASE_URL": "postgresql://nobody@nowhere/product",
+             "KAFKA_BOOTSTRAP_SERVERS": "nowhere:9092", "JWKS_URL": "http://nowhere", "PUBLIC_ISSUER": "http://nowhere"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == {"counts": {"events put back": 1}}
+    assert "event_not_replayed" in done.stderr
+    assert "tok_ok" not in done.stderr
 
 
 def test_the_access_control_list_names_the_services_principals() -> None:

@@ -18,7 +18,7 @@ from deploy.monitoring.rules import RUNBOOKS
 from local_stack.environment import ROOT
 from tests.monitoring.expressions import metrics, of_the_services
 
-COMMANDS = ("docker ", "make ", "psql ", "curl ", "pgbackrest ", "openssl ", "df ", "du ", "kafka-")
+COMMANDS = ("docker ", "make ", "psql ", "curl ", "openssl ", "df ", "du ", "kafka-")
 MEMORY = Path("/dev/shm")
 PROMTOOL_SECONDS = 600
 """It takes some seconds of a processor; other tests may have the machine."""

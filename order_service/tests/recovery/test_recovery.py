@@ -43,11 +43,16 @@ class Life:
         self._versions = itertools.count(1)
 
     async def handle(self, *events: Event) -> None:
-        messaging = self.shop.runtime.messaging
         for event in events:
-            entry = entry_of(event)
-            self.others.append(entry)
-            await messaging.processor.process(messaging.subscriptions[event.topic.name], [entry.record])
+            await self.handle_batch(event)
+
+    async def handle_batch(self, *events: Event) -> None:
+        """Events of one topic, handled in one transaction."""
+        entries = [entry_of(event) for event in events]
+        self.others += entries
+        messaging = self.shop.runtime.messaging
+        subscription = messaging.subscriptions[events[0].topic.name]
+        await messaging.processor.process(subscription, [entry.record for entry in entries])
 
     async def open(self) -> None:
         price = ScheduledPrice(amount=500, currency="GBP", starts_at=utcnow() - timedelta(days=1))
@@ -66,28 +71,33 @@ class Life:
         await self.handle(answers.ReservationAccepted(order_id=order_id, version=1, reserved_until=until))
         return order_id
 
-    async def paid(self) -> tuple[UUID, str]:
-        order_id = await self.accepted()
+    async def paid(self, *, pieces: int = 2) -> tuple[UUID, str]:
+        order_id = await self.accepted(lines=[{"product_id": str(self._product), "quantity": pieces}])
         opened = (await self.shop.pay(order_id)).json()
         return order_id, str((await self.shop.verified(opened["id"]))["id"])
 
     async def parcel(self, order_id: UUID, *kinds: type[parcels.ShipmentEvent]) -> None:
-        shipment_id = uuid7()
         steps: list[type[parcels.ShipmentEvent]] = [parcels.ShipmentCreated, parcels.ShipmentDispatched, *kinds]
         for kind in steps:
-            sent = {"carrier": "Post", "tracking_number": "T1"} if kind is parcels.ShipmentDispatched else {}
-            event = kind(
-                shipment_id=shipment_id,
-                order_id=order_id,
-                version=next(self._versions),
-                customer_id=self.shop.customer.user_id,
-                number="1",
-                warehouse_id=uuid4(),
-                shipments_of_order=1,
-                lines=[LineQuantity(product_id=self._product, quantity=2, position=1)],
-                **sent,
-            )
-            await self.handle(event)
+            await self.handle(self.step_of_parcel(kind, order_id, order_id))
+
+    def step_of_parcel(
+        self, kind: type[parcels.ShipmentEvent], order_id: UUID, shipment_id: UUID, *, parcels_of_order: int = 1
+    ) -> Event:
+        """One parcel has two pieces; of several each has one."""
+        sent = {"carrier": "Post", "tracking_number": "T1"} if kind is parcels.ShipmentDispatched else {}
+        quantity = 2 if parcels_of_order == 1 else 1
+        return kind(
+            shipment_id=shipment_id,
+            order_id=order_id,
+            version=next(self._versions),
+            customer_id=self.shop.customer.user_id,
+            number="1",
+            warehouse_id=uuid4(),
+            shipments_of_order=parcels_of_order,
+            lines=[LineQuantity(product_id=self._product, quantity=quantity, position=1)],
+            **sent,
+        )
 
     async def returned(self, order_id: UUID) -> None:
         body = {"lines": [{"product_id": str(self._product), "quantity": 2}], "reason": "too small"}
@@ -148,6 +158,25 @@ async def test_orders_payments_refunds_and_returns_are_what_they_were(life: Life
     journal = await _recover(life, restored)
 
     assert not [what for what in journal.found if "not " in what], journal.found
+    assert await _rows(restored) == await _rows(life.shop.runtime.database)
+    assert await unpublished(restored) == []
+
+
+@pytest.mark.parametrize("pieces", [2, 3], ids=["every parcel", "two of three parcels"])
+async def test_one_refund_of_parcels_that_were_lost_together_is_not_made_again(
+    life: Life, restored: Database, pieces: int
+) -> None:
+    """The service handled both losses in one batch, and the replay handles them one by one."""
+    order_id, _ = await life.paid(pieces=pieces)
+    sent = [uuid7() for _ in range(pieces)]
+    for kind in (parcels.ShipmentCreated, parcels.ShipmentDispatched):
+        await life.handle(*(life.step_of_parcel(kind, order_id, id, parcels_of_order=pieces) for id in sent))
+    lost = [life.step_of_parcel(parcels.ShipmentLost, order_id, id, parcels_of_order=pieces) for id in sent[:2]]
+    await life.handle_batch(*lost)
+    await life.shop.carry_out_refunds()
+
+    await _recover(life, restored)
+
     assert await _rows(restored) == await _rows(life.shop.runtime.database)
     assert await unpublished(restored) == []
 

@@ -1,0 +1,1 @@
+"""Drills for operators, on a shop of their own while customers buy: databases are restored, a primary is lost."""
