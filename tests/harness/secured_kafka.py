@@ -54,6 +54,14 @@ class SecuredKafka:
             },
         )
 
+        self.admin_file = directory / "admin.properties"
+        """The admin's connection, for Kafka's own tools."""
+        self.admin_file.write_text(
+            "security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\n"
+            f'sasl.jaas.config={login} username="{ADMIN}" password="{self.passwords[ADMIN]}";\n'
+            f"ssl.truststore.type=PEM\nssl.truststore.location={self.ca_file}\n"
+        )
+
     def connection(self, user: str, password: str = "", ca_file: Path | None = None) -> KafkaConnection:
         return KafkaConnection.of(
             KafkaSettings.model_validate(
