@@ -20,7 +20,7 @@ NOT_INSTALLED := echo "The dependencies could not be installed: see above. Where
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup up down status logs restart trail traces replay reset bench chaos chaos-full drill-alerts test test-long check audit kubernetes kafka-lock
+.PHONY: help setup up down status logs restart trail traces replay reset bench chaos chaos-full drill drill-alerts test test-long check audit kubernetes kafka-lock
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -88,6 +88,9 @@ chaos: setup  ## Break a shop of its own while customers buy, then check its boo
 
 chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker LANES=2)
 	@.venv/bin/python -m tests.chaos.full --lanes $(LANES) $(SCENARIO)
+
+drill: setup  ## What operators do, on a shop of its own while customers buy; then check its books (NAME=brokers, rotation)
+	@.venv/bin/python -m tests.drills $(NAME)
 
 drill-alerts: setup  ## Break a shop of its own, and see each alert fire in a real Prometheus and end (FAULT=3,7)
 	@.venv/bin/python -m tests.monitoring.drill $(if $(FAULT),--fault $(FAULT))

@@ -1,0 +1,52 @@
+"""`make drill NAME=brokers` (or `rotation`): a drill on a shop of its own, and its books afterwards.
+
+The last line on stdout is one JSON object; progress goes to stderr. It fails if the books don't agree."""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from local_stack.environment import ROOT
+from tests.chaos.setup import errors, new_shop, prepare_process
+from tests.drills import rotation
+from tests.drills.brokers import lose_brokers, three_brokers
+
+DIRECTORY = ROOT / ".local" / "drills"
+
+
+def _brokers(directory: Path) -> Any:
+    with (
+        three_brokers(directory) as brokers,
+        new_shop(DIRECTORY / "shop", KAFKA_BOOTSTRAP_SERVERS=brokers.addresses) as shop,
+    ):
+        return asyncio.run(lose_brokers(shop, brokers))
+
+
+def _rotation(directory: Path) -> Any:
+    directory.mkdir(parents=True, exist_ok=True)
+    with rotation.broker(directory) as (kafka, settings), new_shop(DIRECTORY / "shop", **settings) as shop:
+        return asyncio.run(rotation.rotate_secrets(shop, kafka))
+
+
+DRILLS: dict[str, Callable[[Path], Any]] = {"brokers": _brokers, "rotation": _rotation}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.drills", description=__doc__)
+    parser.add_argument("drill", choices=DRILLS)
+    name = parser.parse_args().drill
+    prepare_process()
+    result = asdict(DRILLS[name](DIRECTORY / name))
+    for violation in result["violations"][:20]:
+        errors.print(violation, markup=False)
+    print(json.dumps(result))
+    sys.exit(1 if result["violations"] else 0)
+
+
+if __name__ == "__main__":
+    main()
