@@ -95,7 +95,7 @@ chaos: setup  ## Break a shop of its own while customers buy, then check its boo
 chaos-full: setup  ## Every scenario of faults and all long tests, for hours; docs/reliability.md has the table (SCENARIO=kill-broker LANES=2)
 	@.venv/bin/python -m tests.chaos.full --lanes $(LANES) $(SCENARIO)
 
-drill: setup  ## What operators do, on a shop of its own while customers buy; then check its books (NAME=restore, restore-all, primary)
+drill: setup  ## What operators do, on a shop of its own while customers buy; then check its books (NAME=restore, restore-all, primary, brokers, rotation)
 	@.venv/bin/python -m tests.drills $(NAME)
 
 drill-alerts: setup  ## Break a shop of its own, and see each alert fire in a real Prometheus and end (FAULT=3,7)

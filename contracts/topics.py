@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
+# Of the topics with an order's events, for years: more can only be added while relays are held. At most this many
+# processes of a service share the work.
+ORDER_PARTITIONS = 24
 # The largest record with its key and headers: the default limit of Kafka's producers (`max.request.size`).
 MAX_RECORD_BYTES = 1024 * 1024
 # A dead letter contains the whole record, and headers with the reason.
@@ -74,13 +77,25 @@ STOCK_LEVELS = Topic(
     "stock_levels", key="product id", writers=("inventory",), readers=("product", "order"), retention=None
 )
 INVENTORY_DEDUCTION = Topic(
-    "inventory_deduction", key="order id", writers=("order", "inventory"), readers=("inventory", "order")
+    "inventory_deduction",
+    key="order id",
+    writers=("order", "inventory"),
+    readers=("inventory", "order"),
+    partitions=ORDER_PARTITIONS,
 )
-ORDER_NOTIFICATION = Topic("order_notification", key="order id", writers=("order",), readers=("notification",))
+ORDER_NOTIFICATION = Topic(
+    "order_notification", key="order id", writers=("order",), readers=("notification",), partitions=ORDER_PARTITIONS
+)
 # The order service also reads reports of outside payment systems, which a setting declares as trusted.
-PAYMENT_STATUS = Topic("payment_status", key="order id", writers=("order",), readers=("notification", "order"))
+PAYMENT_STATUS = Topic(
+    "payment_status", key="order id", writers=("order",), readers=("notification", "order"), partitions=ORDER_PARTITIONS
+)
 SHIPMENT_NOTIFICATION = Topic(
-    "shipment_notification", key="order id", writers=("inventory",), readers=("order", "notification")
+    "shipment_notification",
+    key="order id",
+    writers=("inventory",),
+    readers=("order", "notification"),
+    partitions=ORDER_PARTITIONS,
 )
 
 TOPICS = (

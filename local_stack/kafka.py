@@ -60,7 +60,8 @@ class EmbeddedKafka(EmbeddedServer):
     """One broker, with its controller on `controller_port`.
 
     `connection`: for the readiness check, if `settings` make the broker require certificates or passwords. `users`:
-    passwords by name (SCRAM-SHA-512), which are stored when the data directory is formatted.
+    passwords by name (SCRAM-SHA-512), which are stored when the data directory is formatted. `cluster_id`: the same for
+    all brokers of a cluster, whose `settings` name each other.
     """
 
     start_seconds = 90
@@ -76,6 +77,7 @@ class EmbeddedKafka(EmbeddedServer):
         log: Path | None = None,
         connection: KafkaConnection | None = None,
         users: Mapping[str, str] | None = None,
+        cluster_id: str | None = None,
         progress: jars.Progress = lambda _: None,
         repository: str = jars.MAVEN_CENTRAL,
     ) -> None:
@@ -86,6 +88,7 @@ class EmbeddedKafka(EmbeddedServer):
         self._settings = dict(settings or {})
         self._connection = connection or KafkaConnection.plain(self.bootstrap_servers)
         self._users = dict(users or {})
+        self._cluster_id = cluster_id or new_cluster_id()
         self._progress = progress
         self._repository = repository
         self._configuration = self.data_dir / "server.properties"
@@ -126,14 +129,32 @@ class EmbeddedKafka(EmbeddedServer):
         class_path = os.pathsep.join(str(directory / name) for name in names)
         return [str(java()), *memory, *JVM, *LOGGING, "-cp", class_path]
 
+    def set_password(self, user: str, password: str, client: Path) -> None:
+        """Creates a SCRAM user, or changes its password. `client`: a file with the connection of an admin."""
+        self._alter_user(user, client, "--add-config", f"SCRAM-SHA-512=[password={password}]")
+
+    def remove_user(self, user: str, client: Path) -> None:
+        self._alter_user(user, client, "--delete-config", "SCRAM-SHA-512")
+
+    def _alter_user(self, user: str, client: Path, *change: str) -> None:
+        """By Kafka's own tool, since aiokafka has no such request."""
+        command = [*self._java("-Xmx128m"), "kafka.admin.ConfigCommand", "--bootstrap-server", self.bootstrap_servers]
+        command += ["--command-config", str(client), "--entity-type", "users", "--entity-name", user, "--alter"]
+        done = subprocess.run([*command, *change], capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise StackError(f"Kafka did not change the user {user}:\n{done.stdout}{done.stderr}")
+
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         command = [*self._java("-Xmx256m"), "kafka.tools.StorageTool", "format", "--ignore-formatted"]
-        command += [f"--cluster-id={cluster}", "--config", str(self._configuration)]
+        command += [f"--cluster-id={self._cluster_id}", "--config", str(self._configuration)]
         command += [f"--add-scram=SCRAM-SHA-512=[name={name},password={word}]" for name, word in self._users.items()]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise StackError(f"Kafka could not format {self._log_dir}:\n{done.stdout}{done.stderr}")
+
+
+def new_cluster_id() -> str:
+    return base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
 
 
 async def serves(kafka: KafkaConnection) -> bool:

@@ -52,4 +52,7 @@ class Settings(ServiceSettings, service="order"):
     gateway_url: str = "http://localhost:8005"
     gateway_api_key: SecretStr = Field(min_length=1)
     gateway_webhook_secret: SecretStr = Field(min_length=1)
+    former_gateway_webhook_secret: SecretStr | None = Field(
+        default=None, description="is accepted too, until the gateway signs with the present one"
+    )
     gateway_timeout_seconds: float = Field(default=10, gt=0)

@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import ValidationError
 
+from contracts.topics import TOPICS
 from service_kit.settings import BrokerSettings, DatabaseCreationSettings, MigrationSettings, ServiceSettings
 
 COMMANDS = {
@@ -24,6 +25,7 @@ COMMANDS = {
     "make-migration": "write a revision from the difference between models and database",
     "check-migrations": "fail where the models differ from the migrations",
     "topics": "create the topics on Kafka, and correct their configuration",
+    "grow-topic": "add partitions to a topic while the services run, without changing the order of events",
     "acls": "print what each service may do on Kafka, as arguments of kafka-acls.sh",
     "database": "create the databases of services, and their roles, on PostgreSQL",
     "restored": "after a service's database was restored: recover what events tell, and read topics again",
@@ -35,7 +37,7 @@ def main() -> None:
     if arguments.command == "serve":
         read = importlib.import_module(f"{arguments.service}.settings").Settings
         _serve(arguments.service, _or_exit(arguments.service, read))
-    elif arguments.command in ("topics", "acls", "database"):
+    elif arguments.command in ("topics", "grow-topic", "acls", "database"):
         _prepare_servers(arguments)
     elif arguments.command == "restored":
         _recover(arguments)
@@ -46,10 +48,13 @@ def main() -> None:
 def _prepare_servers(arguments: argparse.Namespace) -> None:
     from service_kit import deployment
     from service_kit.messaging.administration import BrokerRejected
+    from service_kit.messaging.growth import NotGrown
 
     try:
         if arguments.command == "topics":
             print(deployment.create_topics(_or_exit("topics", BrokerSettings)))
+        elif arguments.command == "grow-topic":
+            print(_grow(arguments))
         elif arguments.command == "database":
             for service in arguments.services:
                 settings = _or_exit(service, partial(DatabaseCreationSettings.of, service))
@@ -58,8 +63,17 @@ def _prepare_servers(arguments: argparse.Namespace) -> None:
             print(deployment.create_acls(_or_exit("acls", BrokerSettings)))
         else:
             print(deployment.acl_arguments())
-    except (BrokerRejected, deployment.ServerUnreachable) as error:
+    except (BrokerRejected, NotGrown, deployment.ServerUnreachable) as error:
         sys.exit(str(error))
+
+
+def _grow(arguments: argparse.Namespace) -> str:
+    from service_kit import deployment
+
+    writers = next(topic.writers for topic in TOPICS if topic.name == arguments.topic)
+    databases = {each: _or_exit(each, partial(MigrationSettings.of, f"{each}_service")) for each in writers}
+    broker = _or_exit("grow-topic", BrokerSettings)
+    return deployment.grow(arguments.topic, arguments.partitions, broker, databases, arguments.hold)
 
 
 def _recover(arguments: argparse.Namespace) -> None:
@@ -132,6 +146,11 @@ def _arguments() -> argparse.Namespace:
             command.add_argument("services", nargs="+", metavar="service", help="the package, such as order_service")
         elif name == "acls":
             command.add_argument("--apply", action="store_true", help="add the entries on Kafka instead")
+        elif name == "grow-topic":
+            command.add_argument("topic", choices=[topic.name for topic in TOPICS])
+            command.add_argument("partitions", type=int, help="how many the topic is to have")
+            words = "seconds for which its events wait afterwards: 60 if services older than 0.10 run, else 0"
+            command.add_argument("--hold", type=float, default=0, help=words)
         elif name != "topics":
             of_image = os.environ.get("SERVICE_PACKAGE")
             words = "the package, such as order_service; default: SERVICE_PACKAGE, which a service's image sets"

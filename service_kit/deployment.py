@@ -1,19 +1,23 @@
-"""Prepares a deployment's servers: `python -m service_kit topics | acls | database`. They can be repeated."""
+"""Prepares a deployment's servers: `python -m service_kit topics | grow-topic | acls | database`, all repeatable."""
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+import asyncpg
 import psycopg2
 from aiokafka.errors import KafkaError
 
+from contracts.topics import TOPICS
 from service_kit.database.administration import create_database
+from service_kit.database.sessions import Database
 from service_kit.database.tls import Tls
 from service_kit.messaging import administration as brokers
 from service_kit.messaging.connection import KafkaConnection
-from service_kit.settings import BrokerSettings, DatabaseCreationSettings, given_values
+from service_kit.messaging.growth import grow_topic
+from service_kit.settings import BrokerSettings, DatabaseCreationSettings, MigrationSettings, given_values
 
 T = TypeVar("T")
 
@@ -28,6 +32,30 @@ class ServerUnreachable(Exception):
 def create_topics(settings: BrokerSettings) -> str:
     """Returns what was done, in a sentence. Raises: BrokerRejected, ServerUnreachable."""
     return _on_kafka(settings, brokers.create_topics, "topics created or changed")
+
+
+def grow(
+    name: str, partitions: int, settings: BrokerSettings, writers: Mapping[str, MigrationSettings], hold: float
+) -> str:
+    """Adds partitions to a topic under load. `writers`: settings of the services that write it, for their databases.
+
+    Returns what was done, in a sentence. Raises: NotGrown, ServerUnreachable.
+    """
+    kafka, prefix = KafkaConnection.of(settings), settings.kafka_topic_prefix
+    [topic] = [topic for topic in TOPICS if topic.name == name]
+
+    async def act() -> float:
+        databases = {
+            writer: Database(own.owner_url.get_secret_value(), name="grow-topic", tls=Tls.of(own))
+            for writer, own in writers.items()
+        }
+        return await grow_topic(kafka, prefix, topic, partitions, databases, hold=hold)
+
+    try:
+        seconds = asyncio.run(act())
+    except (KafkaError, OSError, asyncpg.PostgresError) as error:
+        raise ServerUnreachable(f"{name} may have as many partitions as before. Run this again: {error!r}") from error
+    return f"{name} has {partitions} partitions. Its events waited for {seconds:.1f} s."
 
 
 def create_acls(settings: BrokerSettings) -> str:

@@ -35,9 +35,9 @@ bearer = HTTPBearer(auto_error=False, description="GATEWAY_API_KEY")
 
 
 async def authenticated(request: Request, _: Annotated[object, Depends(bearer)] = None) -> None:
-    expected = gateway_of(request).settings.api_key.get_secret_value()
+    keys = gateway_of(request).settings.api_keys
     scheme, _, given = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not hmac.compare_digest(given.encode(), expected.encode()):
+    if scheme.lower() != "bearer" or not any(hmac.compare_digest(given.encode(), key.encode()) for key in keys):
         raise Rejected(401, "unauthenticated", "The API key is missing or wrong.")
 
 

@@ -6,6 +6,7 @@ import hmac
 import json
 import sqlite3
 import time
+from collections.abc import Iterable
 from typing import Any
 
 import aiohttp
@@ -53,9 +54,11 @@ def counts(db: sqlite3.Connection) -> dict[str, int]:
     return {"owed": row[0] - row[1], "abandoned": row[1]}
 
 
-def sign(secret: str, body: str, at: int) -> str:
-    digest = hmac.new(secret.encode(), f"{at}.{body}".encode(), hashlib.sha256).hexdigest()
-    return f"t={at},v1={digest}"
+def sign(secrets: Iterable[str], body: str, at: int) -> str:
+    """One digest by each of the secrets."""
+    signed = f"{at}.{body}".encode()
+    digests = [hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest() for secret in secrets]
+    return ",".join([f"t={at}", *(f"v1={digest}" for digest in digests)])
 
 
 class Deliverer:
@@ -141,8 +144,8 @@ class Deliverer:
                 self._woken.set()
 
     async def _send(self, session: aiohttp.ClientSession, body: str, traceparent: str | None) -> bool:
-        secret = self._settings.webhook_secret.get_secret_value()
-        headers = {"Content-Type": "application/json", "Webhook-Signature": sign(secret, body, int(time.time()))}
+        signature = sign(self._settings.webhook_secrets, body, int(time.time()))
+        headers = {"Content-Type": "application/json", "Webhook-Signature": signature}
         if traceparent:
             headers["traceparent"] = traceparent
         url = self._settings.webhook_url

@@ -69,8 +69,8 @@ async def _update(client: AIOKafkaAdminClient, present: dict[str, Topic]) -> int
         raise BrokerRejected(
             f"These topics have fewer partitions than contracts/topics.py says: {', '.join(small)}. Nothing was "
             "changed: more partitions would put later events of a key in another partition than its earlier ones, and "
-            "so break their order. Put the number in contracts/topics.py back; or stop the services that write, wait "
-            "until nothing is unread, add the partitions with kafka-topics.sh --alter, and start the services again."
+            "so break their order. `python -m service_kit grow-topic` adds them while the services run, and keeps the "
+            "order (docs/deployment.md)."
         )
     actual = await _configurations(client, list(present))
     differing = {

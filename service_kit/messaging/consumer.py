@@ -124,7 +124,7 @@ class Consumer:
             heartbeat_interval_ms=1_500,
             rebalance_timeout_ms=30_000,
             request_timeout_ms=15_000,
-            metadata_max_age_ms=60_000,
+            metadata_max_age_ms=int(self._tuning.metadata_seconds * 1000),
             fetch_min_bytes=1,
             fetch_max_wait_ms=250,
         )

@@ -17,6 +17,13 @@ _TAKE = Statement("""
     WHERE lease.expires_at < now() OR lease.owner = :owner
     RETURNING epoch
 """)
+_SEIZE = Statement("""
+    INSERT INTO outbox_lease AS lease (id, owner, epoch, expires_at)
+    VALUES (1, :owner, 1, now() + make_interval(secs => :seconds))
+    ON CONFLICT (id) DO UPDATE
+    SET owner = :owner, epoch = lease.epoch + 1, expires_at = now() + make_interval(secs => :seconds)
+    RETURNING epoch
+""")
 _RENEW = Statement("""
     UPDATE outbox_lease SET expires_at = now() + make_interval(secs => :seconds)
     WHERE id = 1 AND owner = :owner AND epoch = :epoch
@@ -48,6 +55,12 @@ class Lease:
             self.epoch = await _TAKE.fetchval(connection, owner=self.owner, seconds=self._seconds)
         self._renewed = now
         return self.epoch is not None
+
+    async def seize(self, connection: Any) -> None:
+        """Takes the lease from whoever has it, for an operator's command. The former owner can mark nothing any more,
+        so what it is still sending is repeated by the next one."""
+        self._renewed = time.monotonic()
+        self.epoch = await _SEIZE.fetchval(connection, owner=self.owner, seconds=self._seconds)
 
     async def release(self, connection: Any) -> None:
         """Lets another process take over at once."""

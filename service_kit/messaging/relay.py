@@ -62,6 +62,7 @@ class Relay:
         self._stopping = False
         self._blocked: set[tuple[str, bytes]] = set()
         self._blocked_known: tuple[int | None, float] | None = None
+        self._published_in: int | None = None
 
     def wake(self) -> bool:
         """Is called after a commit with events. Returns False if this process does not have the lease."""
@@ -104,6 +105,10 @@ class Relay:
                 await passed(self._woken, self._tuning.poll_seconds)
                 continue
             epoch = self.lease.epoch
+            if epoch != self._published_in:
+                # Topics may have more partitions than when this process had the lease before (`growth.py`).
+                await self._producer.close()
+                self._published_in = epoch
             await self._refresh_blocked_keys(connection)
             rows = await self._fetch(connection)
             if not rows:

@@ -18,4 +18,5 @@ class Tuning:
     stalled_seconds: float = 20.0  # after so long with lag and without progress, the client is rebuilt
     unhealthy_seconds: float = 30.0  # after so long with lag or a backlog and without progress: unhealthy
     watch_seconds: float = 5.0  # between two checks of the watchdog
+    metadata_seconds: float = 10.0  # after which a consumer finds partitions that were added
     stop_seconds: float = 12.0

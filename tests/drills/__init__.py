@@ -1,1 +1,2 @@
-"""Drills for operators, on a shop of their own while customers buy: databases are restored, a primary is lost."""
+"""Drills for operators, on a shop of their own while customers buy: databases are restored, a primary or brokers are
+lost, secrets are rotated."""

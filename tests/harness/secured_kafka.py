@@ -26,7 +26,6 @@ class SecuredKafka:
         keystore = directory / "broker-keystore.pem"
         keystore.write_bytes(key.read_bytes() + certificate.read_bytes())
         listeners = f"SASL_SSL://127.0.0.1:{port}"
-        login = "org.apache.kafka.common.security.scram.ScramLoginModule required"
         self.broker = EmbeddedKafka(
             directory / "kafka",
             port,
@@ -41,9 +40,7 @@ class SecuredKafka:
                 "inter.broker.listener.name": "SASL_SSL",
                 "sasl.enabled.mechanisms": "SCRAM-SHA-512",
                 "sasl.mechanism.inter.broker.protocol": "SCRAM-SHA-512",
-                "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": (
-                    f'{login} username="{ADMIN}" password="{self.passwords[ADMIN]}";'
-                ),
+                "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config": self._login,
                 "listener.name.controller.ssl.client.auth": "required",
                 "ssl.keystore.type": "PEM",
                 "ssl.keystore.location": str(keystore),
@@ -53,6 +50,21 @@ class SecuredKafka:
                 "super.users": f"User:{ADMIN};User:CN=broker",
             },
         )
+
+    @property
+    def _login(self) -> str:
+        module = "org.apache.kafka.common.security.scram.ScramLoginModule required"
+        return f'{module} username="{ADMIN}" password="{self.passwords[ADMIN]}";'
+
+    @property
+    def admin_file(self) -> Path:
+        """The admin's connection, for Kafka's own tools."""
+        file = self.ca_file.parent / "admin.properties"
+        file.write_text(
+            f"security.protocol=SASL_SSL\nsasl.mechanism=SCRAM-SHA-512\nsasl.jaas.config={self._login}\n"
+            f"ssl.truststore.type=PEM\nssl.truststore.location={self.ca_file}\n"
+        )
+        return file
 
     def connection(self, user: str, password: str = "", ca_file: Path | None = None) -> KafkaConnection:
         return KafkaConnection.of(

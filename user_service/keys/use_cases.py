@@ -1,5 +1,7 @@
 """Publishes and rotates the keys of access tokens. A regular rotation invalidates no token."""
 
+from collections.abc import Iterable
+
 import structlog
 
 from service_kit.clock import utcnow
@@ -56,5 +58,18 @@ async def maintain_keys(runtime: Runtime) -> None:
         if len(kept) < len(found):
             await queries.remove_all_but(tx, [key.id for key in kept])
             log.info("signing_keys_retired", kids=[key.id for key in found if key not in kept])
-        for key in kept:
-            key.encrypted_private_key = vault.renewed(key.encrypted_private_key) or key.encrypted_private_key
+        _encrypt_again(vault, kept)
+
+
+async def encrypt_again(database: Database, vault: Vault) -> int:
+    """Encrypts with the present secret what was encrypted with the former one. Returns for how many keys."""
+    async with database.session() as tx:
+        await queries.lock_keys(tx)
+        return _encrypt_again(vault, await queries.in_order(tx))
+
+
+def _encrypt_again(vault: Vault, keys: Iterable[SigningKey]) -> int:
+    changed = [(key, renewed) for key in keys if (renewed := vault.renewed(key.encrypted_private_key))]
+    for key, renewed in changed:
+        key.encrypted_private_key = renewed
+    return len(changed)

@@ -169,10 +169,18 @@ class Mfa:
 
 async def renew_encryption(runtime: Runtime) -> None:
     """A job that re-encrypts secrets which were encrypted with the former encryption secret."""
-    vault = runtime.resource(Vault)
-    async with runtime.database.session() as tx:
+    await encrypt_again(runtime.database, runtime.resource(Vault))
+
+
+async def encrypt_again(database: Database, vault: Vault) -> int:
+    """Encrypts with the present secret what was encrypted with the former one. Returns for how many accounts."""
+    count = 0
+    async with database.session() as tx:
         for factor in await queries.encrypted(tx):
-            factor.encrypted_secret = vault.renewed(factor.encrypted_secret or b"") or factor.encrypted_secret
+            if renewed := vault.renewed(factor.encrypted_secret or b""):
+                factor.encrypted_secret = renewed
+                count += 1
+    return count
 
 
 async def _lock(tx: Session, account_id: UUID) -> SecondFactor:

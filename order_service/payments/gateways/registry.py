@@ -22,7 +22,7 @@ async def open_gateways(settings: Settings) -> AsyncIterator[Gateways]:
     async with open_sandbox(
         settings.gateway_url,
         settings.gateway_api_key,
-        settings.gateway_webhook_secret,
+        (settings.gateway_webhook_secret, settings.former_gateway_webhook_secret),
         settings.gateway_timeout_seconds,
     ) as sandbox:
         yield Gateways(sandbox)

@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Literal, TypeVar
@@ -126,11 +126,11 @@ class SandboxGateway:
 
     name = "sandbox"
 
-    def __init__(self, url: str, client: aiohttp.ClientSession, webhook_secret: SecretStr, timeout: float) -> None:
+    def __init__(self, url: str, client: aiohttp.ClientSession, secrets: Sequence[bytes], timeout: float) -> None:
         self.url = url.rstrip("/")
         self.timeout = timeout
         self._client = client
-        self._secret = webhook_secret.get_secret_value().encode()
+        self._secrets = secrets
         address = urlsplit(self.url)
         self._server: Attributes = {
             "server.address": address.hostname or "",
@@ -182,7 +182,7 @@ class SandboxGateway:
                 params = {"limit": "1000", "cursor": more} if more else {}
 
     def read_webhook(self, headers: Mapping[str, str], body: bytes, now: datetime) -> Charge | GatewayRefund | None:
-        signature.check(self._secret, headers.get("webhook-signature", ""), body, now)
+        signature.check(self._secrets, headers.get("webhook-signature", ""), body, now)
         try:
             sent = json.loads(body)
             if not isinstance(sent, dict) or (event := str(sent.get("type"))) not in KNOWN_EVENTS:
@@ -259,8 +259,10 @@ def rejection_code(status: int, body: bytes) -> str:
 
 @asynccontextmanager
 async def open_sandbox(
-    url: str, api_key: SecretStr, webhook_secret: SecretStr, timeout_seconds: float
+    url: str, api_key: SecretStr, webhook_secrets: Iterable[SecretStr | None], timeout_seconds: float
 ) -> AsyncIterator[SandboxGateway]:
+    """`webhook_secrets`: each of them is accepted; those that are empty are left out."""
+    secrets = [each.get_secret_value().encode() for each in webhook_secrets if each and each.get_secret_value()]
     async with aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEP_ALIVE_SECONDS),
         headers={"Authorization": f"Bearer {api_key.get_secret_value()}"},
@@ -268,4 +270,4 @@ async def open_sandbox(
         timeout=aiohttp.ClientTimeout(total=timeout_seconds, connect=CONNECT_SECONDS),
         cookie_jar=aiohttp.DummyCookieJar(),
     ) as client:
-        yield SandboxGateway(url, client, webhook_secret, timeout_seconds)
+        yield SandboxGateway(url, client, secrets, timeout_seconds)

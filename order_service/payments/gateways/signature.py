@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from order_service.payments.gateways.port import WebhookSignatureWrong
@@ -9,16 +10,17 @@ from order_service.payments.gateways.port import WebhookSignatureWrong
 TOLERANCE = timedelta(minutes=5)
 
 
-def check(secret: bytes, signature: str, body: bytes, now: datetime) -> None:
-    """Raises: WebhookSignatureWrong."""
+def check(secrets: Sequence[bytes], signature: str, body: bytes, now: datetime) -> None:
+    """The signature must be by one of the secrets. Raises: WebhookSignatureWrong."""
     parts = [part.strip().partition("=") for part in signature.split(",")]
     stamps = [value for name, _, value in parts if name == "t"]
     # Two digests while the gateway's secret is being rotated.
     digests = [value for name, _, value in parts if name == "v1"]
     if len(stamps) != 1 or not stamps[0].isascii() or not stamps[0].isdigit() or not digests:
         raise WebhookSignatureWrong(reason="there is no `t=…,v1=…`")
-    expected = hmac.new(secret, stamps[0].encode() + b"." + body, hashlib.sha256).hexdigest().encode()
-    if not any(hmac.compare_digest(expected, digest.encode()) for digest in digests):
+    signed = stamps[0].encode() + b"." + body
+    expected = [hmac.new(secret, signed, hashlib.sha256).hexdigest().encode() for secret in secrets]
+    if not any(hmac.compare_digest(each, digest.encode()) for each in expected for digest in digests):
         raise WebhookSignatureWrong(reason="it does not fit the body")
     if abs(now.timestamp() - int(stamps[0][:15])) > TOLERANCE.total_seconds():
         raise WebhookSignatureWrong(reason="it is too old")

@@ -19,8 +19,9 @@ CHARGE = {
 }  # fmt: skip
 
 
-async def received(body: str, header: str | None) -> Charge | GatewayRefund | None:
-    async with open_sandbox("http://127.0.0.1:1", SecretStr("key"), SecretStr(SECRET), 1) as gateway:
+async def received(body: str, header: str | None, former: SecretStr | None = None) -> Charge | GatewayRefund | None:
+    secrets = (SecretStr(SECRET), former)
+    async with open_sandbox("http://127.0.0.1:1", SecretStr("key"), secrets, 1) as gateway:
         headers = {} if header is None else {"webhook-signature": header}
         return gateway.read_webhook(headers, body.encode(), utcnow())
 
@@ -48,6 +49,17 @@ async def test_a_signature_by_another_secret_or_of_another_body_is_rejected() ->
         await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, secret="another"))
     with pytest.raises(WebhookSignatureWrong):
         await received(UNKNOWN_EVENT + " ", signature(UNKNOWN_EVENT))
+
+
+async def test_the_former_secret_is_accepted_as_long_as_it_is_set() -> None:
+    by_former = signature(UNKNOWN_EVENT, secret="old")
+    assert await received(UNKNOWN_EVENT, by_former, SecretStr("old")) is None
+    assert await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT), SecretStr("old")) is None
+    for former in (None, SecretStr("")):
+        with pytest.raises(WebhookSignatureWrong):
+            await received(UNKNOWN_EVENT, by_former, former)
+    with pytest.raises(WebhookSignatureWrong):
+        await received(UNKNOWN_EVENT, signature(UNKNOWN_EVENT, secret=""), SecretStr(""))
 
 
 async def test_one_valid_signature_of_two_is_enough_while_the_secret_is_rotated() -> None:

@@ -28,7 +28,9 @@ from service_kit.queue import Backoff
 from service_kit.settings import ServiceSettings
 
 BACKOFF = Backoff(timedelta(seconds=0.05), timedelta(minutes=5), attempts=3)
-QUICK = Tuning(backoff=BACKOFF, poll_seconds=0.2, lease_seconds=3.0, send_timeout=8.0, watch_seconds=0.5)
+QUICK = Tuning(
+    backoff=BACKOFF, poll_seconds=0.2, lease_seconds=3.0, send_timeout=8.0, watch_seconds=0.5, metadata_seconds=1.0
+)
 
 _EFFECTS = "CREATE TABLE effects (n bigserial PRIMARY KEY, event_id uuid, key uuid, version int)"
 

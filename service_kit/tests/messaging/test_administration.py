@@ -71,6 +71,6 @@ async def test_partitions_are_never_added(broker: Broker) -> None:
     await broker.create()
     await broker.settle()
     more = [replace(topic, partitions=7) if topic == USERS else topic for topic in all_topics()]
-    with pytest.raises(BrokerRejected, match=rf"{broker.prefix}users \(6 of 7\).*order"):
+    with pytest.raises(BrokerRejected, match=rf"{broker.prefix}users \(6 of 7\).*grow-topic"):
         await broker.create(more)
     assert (await broker.describe(USERS))[0] == 6

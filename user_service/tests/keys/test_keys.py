@@ -2,6 +2,7 @@
 
 import sys
 from asyncio import create_subprocess_exec, gather, subprocess
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from os import environ
 from types import SimpleNamespace
@@ -14,13 +15,14 @@ from pydantic import SecretStr
 
 from contracts.permissions import Permission
 from service_kit.problems import Unauthenticated
+from service_kit.runtime import Runtime
 from service_kit.security.keys import KeyRing
 from service_kit.security.tokens import TokenVerifier
 from tests.harness import tokens
 from tests.harness.service import Served
 from user_service.keys.models import Schedule, SigningKey
 from user_service.keys.signer import Signer
-from user_service.keys.use_cases import maintain_keys, replace_at_once, rotate
+from user_service.keys.use_cases import encrypt_again, maintain_keys, replace_at_once, rotate
 from user_service.keys.vault import Vault
 from user_service.tests.conftest import SETTINGS, replace_resources
 from user_service.tests.person import Person
@@ -215,7 +217,15 @@ async def test_a_new_process_uses_the_same_keys(service: Served) -> None:
     assert kid((await ada.stay()).tokens["access_token"]) == kid(await token(old, datetime.now(UTC)))
 
 
-async def test_data_encrypted_with_the_former_secret_is_encrypted_again(service: Served) -> None:
+async def by_command(runtime: Runtime) -> None:
+    assert await encrypt_again(runtime.database, runtime.resource(Vault)) == 1
+    assert await encrypt_again(runtime.database, runtime.resource(Vault)) == 0
+
+
+@pytest.mark.parametrize("renew", [maintain_keys, by_command])
+async def test_data_encrypted_with_the_former_secret_is_encrypted_again(
+    service: Served, renew: Callable[[Runtime], Awaitable[None]]
+) -> None:
     runtime, new = service.runtime, SecretStr("a new secret")
     schedule = runtime.resource(Signer).schedule
     await runtime.resource(Signer).load()
@@ -223,7 +233,7 @@ async def test_data_encrypted_with_the_former_secret_is_encrypted_again(service:
     runtime.provide(Vault(new, SECRET))
     runtime.provide(Signer(runtime.database, runtime.resource(Vault), schedule))
     await runtime.resource(Signer).load()
-    await maintain_keys(runtime)
+    await renew(runtime)
     later = Signer(runtime.database, Vault(new), schedule)
     await later.load()
     assert later._keys.keys() == before
