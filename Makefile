@@ -25,7 +25,7 @@ MAKEFLAGS += --no-print-directory
 .PHONY: help setup up down status logs restart trail traces replay footprint reset bench chaos chaos-full drill drill-alerts test test-long check audit check-compose kubernetes check-kubernetes kafka-lock
 
 help:  ## Show this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 setup: .venv/locked-dev  ## Make .venv with the locked dependencies
 
