@@ -18,6 +18,7 @@ from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes, outbox
 from service_kit.messaging.connection import KafkaConnection
 from service_kit.messaging.growth import LEASE_SECONDS, NotGrown, grow_topic
+from service_kit.messaging.producer import partition_of
 from service_kit.messaging.service import Messaging
 from service_kit.tests.messaging.shop import Shop, eventually, paid, record_effect
 
@@ -232,3 +233,20 @@ async def test_what_would_harm_is_refused(shop: Shop, topic: Topic, partitions: 
 
 async def test_a_growth_can_be_repeated(shop: Shop) -> None:
     assert await grow_topic(KafkaConnection.plain(shop.kafka), shop.prefix, ORDER_NOTIFICATION, BEFORE, {}) == 0
+
+
+async def test_a_relay_that_gets_its_lease_back_uses_all_partitions_at_once(shop: Shop) -> None:
+    """Later, a key would change its partition while earlier events of it are unread."""
+    await shop.start_publisher()
+    await shop.start_consumer(slow)
+    keys = [uuid4() for _ in range(100)]
+    for version in (1, 2):
+        async with shop.orders.transaction() as tx:
+            await outbox.add(tx, *(paid(key, version) for key in keys))
+        await shop.effects(100 * version)
+        if version == 1:
+            plain = KafkaConnection.plain(shop.kafka)
+            await grow_topic(plain, shop.prefix, ORDER_NOTIFICATION, AFTER, {"order": shop.orders})
+    later = [record for record in await shop.records(TOPIC, 200) if b'"version":2' in record.value]
+    assert len(later) == 100
+    assert all(record.partition == partition_of(record.key, AFTER) for record in later)
