@@ -67,8 +67,8 @@ def test_every_secret_exists_and_services_never_get_the_owners_password(tmp_path
         assert migrating == f"postgresql://{service.package}:{owner}@postgres:5432/{service.package}"
 
 
-def test_only_a_profile_starts_what_observes_the_shop() -> None:
-    assert {name for name, container in CONTAINERS.items() if "profiles" in container} == OBSERVERS
+def test_only_a_profile_starts_what_is_beside_the_shop() -> None:
+    assert {name for name, container in CONTAINERS.items() if "profiles" in container} == {*OBSERVERS, "backup"}
     for name in OBSERVERS - {"collector"}:  # which only other containers reach
         assert all(port.startswith("127.0.0.1:") for port in CONTAINERS[name]["ports"])
 
