@@ -1,29 +1,26 @@
 """Swagger's *Authorize* and *Try it out* in a real browser, on the pages of a running shop."""
 
-import shutil
 from collections.abc import AsyncIterator
 from functools import partial
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright
+from playwright.async_api import Browser, ConsoleMessage, Page
 
+from tests.harness.browser import chromium, needs_chromium
 from tests.system.world import World
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 A_GUARDED_GET = {
     "user": "/users/me", "product": "/me/export", "inventory": "/warehouses", "order": "/orders",
     "notification": "/notifications",
 }  # fmt: skip
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = needs_chromium
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.mark.parametrize(

@@ -3,34 +3,31 @@
 import asyncio
 import re
 import secrets
-import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from uuid import uuid4
 
 import pytest
-from playwright.async_api import Browser, ConsoleMessage, Page, async_playwright, expect
+from playwright.async_api import Browser, ConsoleMessage, Page, expect
 
 from local_stack.parts import CONSOLE
+from tests.harness.browser import chromium, needs_chromium
 from tests.system.world import ADDRESS, Person, World
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RED_SECONDS = 10.0
 READY = "All 9 parts are ready."
 MARKUP = "<img src=x onerror=\"document.title='owned'\"><b>no longer wanted</b>"
 SLOW = 60_000
 """Milliseconds to wait for what the shop does, also on a busy machine."""
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium on this machine")
+pytestmark = needs_chromium
 
 
 @pytest.fixture
 async def browser() -> AsyncIterator[Browser]:
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    async with chromium() as browser:
         yield browser
-        await browser.close()
 
 
 @pytest.fixture
