@@ -5,10 +5,17 @@ from order_service.carts import models as carts
 from order_service.catalogue import models as catalogue
 from order_service.orders import models as orders
 from order_service.payments import models as payments
+from order_service.promotions import models as promotions
 from order_service.returns import models as returns
+from order_service.rules import models as rules
+from order_service.shipping import models as shipping
+from order_service.taxes import models as taxes
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
 add_kit_tables(metadata, account_columns=catalogue.CUSTOMER_COLUMNS)
 
-__all__ = ["Base", "carts", "catalogue", "metadata", "orders", "payments", "returns"]
+__all__ = [
+    "Base", "carts", "catalogue", "metadata", "orders", "payments", "promotions", "returns", "rules", "shipping",
+    "taxes",
+]  # fmt: skip

@@ -20,7 +20,8 @@ from contracts.quantity import ProductQuantity
 from order_service.catalogue.models import PRICES, CatalogueProduct, Product
 from order_service.orders.models import Actor, FulfilmentStatus, HistoryEntry, Order, OrderLine, Status
 from order_service.orders.schemas import OrderIn, OrderOut
-from order_service.pricing.quotes import QuoteLine, quote_order
+from order_service.pricing.lines import QuoteLine
+from order_service.pricing.quotes import quote_order
 from service_kit.clock import utcnow
 from service_kit.http.idempotency import replay
 from service_kit.idempotency import IdempotencyKeyMissing, IdempotencyKeyReused, StoredResponse

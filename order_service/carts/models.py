@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger
+from sqlalchemy import ARRAY, BigInteger, Column, Text
 from sqlmodel import Field
 
 from order_service.base import Base
@@ -18,6 +18,11 @@ class Cart(Base, table=True):
 
     customer_id: UUID = Field(primary_key=True)
     version: int = Field(sa_type=BigInteger)
+    codes: list[str] = Field(
+        default_factory=list,
+        sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"),
+        description="codes of promotions that were entered",
+    )
 
 
 class CartItem(Base, table=True):

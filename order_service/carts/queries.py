@@ -11,7 +11,8 @@ from service_kit.database import Connection, Statement, Transaction
 # Version and items in one statement: from one snapshot, so that they belong together.
 READ = Statement("""
 SELECT coalesce((SELECT version FROM carts WHERE customer_id = :customer_id), 0) AS version,
-       c.product_id, c.quantity, c.added_at, p.sku, p.name, p.status, p.prices::text AS prices, s.available
+       c.product_id, c.quantity, c.added_at, p.sku, p.name, p.status, p.prices::text AS prices, p.facts::text AS facts,
+       s.available
 FROM (SELECT) AS one
 LEFT JOIN cart_items c ON c.customer_id = :customer_id
 LEFT JOIN catalogue_products p ON p.product_id = c.product_id

@@ -8,7 +8,8 @@ from order_service.carts import queries
 from order_service.carts.models import CartItem
 from order_service.carts.queries import Item
 from order_service.carts.schemas import CartItemOut, CartOut
-from order_service.pricing.quotes import ProductUnavailable, QuoteLine, quote
+from order_service.pricing.lines import QuoteLine
+from order_service.pricing.quotes import ProductUnavailable, quote
 from service_kit.clock import utcnow
 from service_kit.database import Connection, Transaction
 from service_kit.problems import Problem, not_found

@@ -10,7 +10,7 @@ from service_kit.messaging import consumes
 @consumes(ProductChanged, batch=True)
 async def on_products_changed(tx: Transaction, events: list[ProductChanged]) -> None:
     """Updates our copy of the catalogue, which sets the prices of orders."""
-    await queries.UPSERT_PRODUCTS.execute(tx, events=events)
+    await queries.upsert_products(tx, events)
 
 
 @consumes(ProductDeleted, batch=True)

@@ -25,6 +25,9 @@ class CatalogueProduct(Base, table=True):
     name: str
     status: str
     prices: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    facts: dict[str, Any] = Field(
+        default_factory=dict, sa_column=Column(JSONB, nullable=False, server_default="{}"), description="as in `Facts`"
+    )
     version: int = Field(sa_type=BigInteger)
 
 
@@ -69,6 +72,25 @@ def _prices(stored: str) -> tuple[Price, ...]:
 
 
 @dataclass(frozen=True, slots=True)
+class Facts:
+    """What taxes, shipping and promotions depend on. `category_path`: the product's category and all above it."""
+
+    tax_class: str = "standard"
+    weight_g: int | None = None
+    category_path: frozenset[UUID] = frozenset()
+
+
+NO_FACTS = Facts()
+FACTS = TypeAdapter(Facts)
+
+
+@lru_cache(maxsize=4096)
+def _facts(stored: str) -> Facts:
+    """Cached as `_prices` is."""
+    return FACTS.validate_json(stored)
+
+
+@dataclass(frozen=True, slots=True)
 class Product:
     """The data of a product that orders and carts need."""
 
@@ -77,11 +99,13 @@ class Product:
     name: str
     status: str
     prices: tuple[Price, ...]
+    facts: Facts = NO_FACTS
 
     @classmethod
     def of(cls, row: Any) -> "Product":
-        """From a row with the columns of the catalogue, its prices as text."""
-        return cls(row["product_id"], row["sku"], row["name"], row["status"], _prices(row["prices"]))
+        """From a row with the columns of the catalogue, its prices and facts as text."""
+        words = (row["product_id"], row["sku"], row["name"], row["status"])
+        return cls(*words, _prices(row["prices"]), _facts(row["facts"]))
 
     @property
     def orderable(self) -> bool:

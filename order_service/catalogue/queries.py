@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 
+from contracts.events.products import ProductChanged
 from contracts.events.users import UserChanged
 from order_service.catalogue.models import CatalogueProduct, StockLevel
 from service_kit.database import Statement, Transaction, insert, rows
 
+COPIED = {"sku", "name", "status", "prices", "version"}
+FACTS = {"tax_class", "weight_g", "category_path"}
+
 UPSERT_PRODUCTS = Statement(f"""
-{insert("events", CatalogueProduct)}
+{insert("products", CatalogueProduct)}
 ON CONFLICT (product_id) DO UPDATE SET sku = excluded.sku, name = excluded.name, status = excluded.status,
-    prices = excluded.prices, version = excluded.version
+    prices = excluded.prices, facts = excluded.facts, version = excluded.version
 WHERE catalogue_products.version < excluded.version
 """)
 DELETE_PRODUCTS = Statement(f"""
@@ -31,6 +35,18 @@ SET email = event.email, name = event.full_name, email_verified = event.email_ve
 FROM {rows("event", UserChanged, "user_id", "version", "email", "full_name", "email_verified")}
 WHERE known.user_id = event.user_id AND known.version = event.version AND NOT known.erased
 """)
+
+
+async def upsert_products(tx: Transaction, events: Sequence[ProductChanged]) -> None:
+    """One event per product."""
+    products = [
+        CatalogueProduct(
+            **event.model_dump(include=COPIED, mode="json") | {"product_id": event.product_id},
+            facts=event.model_dump(include=FACTS, mode="json"),
+        )
+        for event in events
+    ]
+    await UPSERT_PRODUCTS.execute(tx, products=products)
 
 
 async def update_customers(tx: Transaction, events: Sequence[UserChanged]) -> None:

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, Identity, Index, text
+from sqlalchemy import BigInteger, Column, Identity, Index, SmallInteger, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -115,6 +115,20 @@ class Order(Base, table=True):
     fulfilment_status: str
     currency: str
     total: int = Field(sa_type=BigInteger)
+    discount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    tax: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    prices_include_tax: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
+    shipping: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB), description="the chosen method and its price; null: shipping was free"
+    )
+    tax_note: str | None = Field(default=None, description="why the order has no tax, as `pricing.tax.TaxNote`")
+    tax_id: str | None = Field(default=None, description="of a business that accounts for the tax itself")
+    bill_to: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB), description="null: the bill goes to the shipping address"
+    )
+    redeemed: int = Field(
+        default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"}, description="redeemed codes"
+    )
     captured: int = Field(default=0, sa_type=BigInteger)
     refunded: int = Field(default=0, sa_type=BigInteger)
     refunding: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
@@ -149,7 +163,8 @@ class Order(Base, table=True):
 class OrderLine(Base, table=True):
     """A line as it was ordered: product, words and price stay what they were then.
 
-    `discount` and `tax` are of all its pieces together; the tax comes on top of what the discount leaves.
+    `discount`, `tax` and `total` are of all its pieces together; `tax_rate` is in parts per million. `total` None: the
+    line is older than this column, and its tax comes on top of what the discount leaves.
     """
 
     __tablename__ = "order_lines"
@@ -163,6 +178,20 @@ class OrderLine(Base, table=True):
     unit_price: int = Field(sa_type=BigInteger)
     discount: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     tax: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
+    tax_rate: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    total: int | None = Field(default=None, sa_type=BigInteger)
+
+
+class OrderAdjustment(Base, table=True):
+    """What a promotion took off a line, by its position; 0: off the shipping."""
+
+    __tablename__ = "order_adjustments"
+
+    order_id: UUID = Field(primary_key=True)
+    position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})
+    promotion_id: UUID = Field(primary_key=True)
+    code: str | None = None
+    amount: int = Field(sa_type=BigInteger)
 
 
 NOTE = "note"

@@ -26,7 +26,8 @@ from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import Found, NewOrder, OrderedCart, UnpaidLimits, largest
 from order_service.orders.schemas import LineIn, OrderIn, order_values
-from order_service.pricing.quotes import QuoteLine, quote_order
+from order_service.pricing.lines import QuoteLine
+from order_service.pricing.quotes import quote_order
 from order_service.settings import Settings
 from service_kit import idempotency
 from service_kit.clock import utcnow

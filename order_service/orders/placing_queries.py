@@ -15,7 +15,7 @@ from order_service.catalogue.models import Product
 from order_service.orders.models import ONE_UNPAID, FulfilmentStatus, OrderLine, PaymentStatus, Status
 from order_service.orders.queries import SHOW, RenderedOrder
 from order_service.orders.schemas import LineIn
-from order_service.pricing.quotes import QuoteLine
+from order_service.pricing.lines import QuoteLine
 from service_kit.database import Connection, Statement, rows
 from service_kit.idempotency import IdempotencyKeyReused, Key, StoredResponse
 from service_kit.messaging import outbox
@@ -33,7 +33,7 @@ SELECT k.body_hash AS stored_hash, k.status AS stored_status, k.body AS stored_b
        EXISTS (SELECT FROM orders WHERE customer_id = :account_id AND client_address IS NOT NULL) AS account_has_unpaid,
        EXISTS (SELECT FROM orders WHERE client_address = :address::text) AS address_has_unpaid,
        {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status,
-       p.prices::text AS prices
+       p.prices::text AS prices, p.facts::text AS facts
 FROM (SELECT) AS one
 LEFT JOIN account_status a ON a.user_id = :account_id
 LEFT JOIN idempotency_keys k ON k.user_id = :caller_id AND k.operation = :key.operation AND k.key = :key.value

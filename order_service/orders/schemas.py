@@ -11,7 +11,8 @@ from contracts.address import Address
 from contracts.money import Money
 from order_service.base import MAX_LINES, MAX_QUANTITY
 from order_service.orders.models import NOTE, Actor, FulfilmentStatus, HistoryEntry, PaymentStatus, Status
-from order_service.pricing.quotes import MAX_AMOUNT, line_total
+from order_service.pricing.lines import line_total
+from order_service.pricing.quotes import MAX_AMOUNT
 from service_kit.addresses import PostalAddress
 from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.iso_codes import Currency

@@ -1,10 +1,11 @@
-"""Calculates the price of a cart or an order, with one function for both, from its items and our copy of the catalogue.
+"""Calculates what a cart, a quote, a draft or an order costs: one function for all, from the items, our copy of the
+catalogue and the shop's rules for promotions, shipping and tax.
 
 Amounts are integers in the currency's minor unit.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -12,6 +13,13 @@ from uuid import UUID
 
 from contracts.money import Money
 from order_service.catalogue.models import Product
+from order_service.pricing.lines import Adjustment, QuoteLine, Shipping, ShippingMethodOffer
+from order_service.pricing.promotions import Applied, Code, PromotionUnusable
+from order_service.pricing.rules import NO_TERMS, Terms
+from order_service.pricing.shipping import Goods, ShippingMethodUnavailable, choose, offers
+from order_service.pricing.tax import TaxNote, TaxZone, apply_reverse_charge
+from order_service.pricing.tax import apply as apply_tax
+from service_kit.iso_codes import smallest_charge
 from service_kit.problems import Problem
 
 MAX_AMOUNT = 10**12
@@ -53,73 +61,6 @@ class OrderedItem(Item, Protocol):
     def expected_unit_price(self) -> Money | None: ...
 
 
-class LineAmounts(Protocol):
-    """The amounts of a line, of a quote or as an order has stored them."""
-
-    quantity: int
-    unit_price: int
-    discount: int
-    tax: int
-
-
-def line_total(line: LineAmounts) -> int:
-    """What the customer pays for the line. `orders/queries.py` states the same in SQL."""
-    return line.unit_price * line.quantity - line.discount + line.tax
-
-
-@dataclass(slots=True)
-class QuoteLine:
-    """An item with its price; `position` counts from 1. `list_price` is the catalogue's price, which differs from
-    `unit_price` if a price was agreed.
-
-    `discount` and `tax` are the amounts for the whole quantity.
-    """
-
-    position: int
-    product_id: UUID
-    sku: str
-    name: str
-    quantity: int
-    unit_price: int
-    agreed: bool = False
-    list_price: int | None = None
-    discount: int = 0
-    tax: int = 0
-
-    @property
-    def list_amount(self) -> int:
-        """The price of the whole quantity before the discount, at the agreed price if there is one."""
-        return self.unit_price * self.quantity
-
-    @property
-    def net(self) -> int:
-        return self.list_amount - self.discount
-
-    @property
-    def total(self) -> int:
-        return line_total(self)
-
-
-@dataclass(frozen=True, slots=True)
-class Shipping:
-    """The price of the delivery."""
-
-    list_amount: int = 0
-    discount: int = 0
-    tax: int = 0
-
-    @property
-    def net(self) -> int:
-        return self.list_amount - self.discount
-
-    @property
-    def total(self) -> int:
-        return self.net + self.tax
-
-
-FREE_SHIPPING = Shipping()
-
-
 class Unpriced(NamedTuple):
     """An item that can't be bought, by its position from 1. `reason`: the product's status, `unknown` or `no-price`."""
 
@@ -131,16 +72,39 @@ class Unpriced(NamedTuple):
 @dataclass(frozen=True)
 class Quote:
     """Each discount and tax belongs to a line or to the shipping, never to the order as a whole, so that the amount
-    paid for a part of the order is always known. The total excludes `unpriced` items."""
+    paid for a part of the order is always known. The total excludes `unpriced` items.
+
+    `problems` are the reasons of codes that can't be used, or why nothing can be shipped; an order is never placed with
+    them.
+    """
 
     currency: str
     lines: Sequence[QuoteLine]
     unpriced: Sequence[Unpriced] = ()
-    shipping: Shipping = FREE_SHIPPING
+    shipping: Shipping = field(default_factory=Shipping)
+    shipping_methods: Sequence[ShippingMethodOffer] = ()
+    adjustments: Sequence[Adjustment] = ()
+    redeemed: Mapping[UUID, Code] = field(default_factory=dict)
+    """The codes that took something off, by their promotion."""
+    prices_include_tax: bool = True
+    tax_note: TaxNote | None = None
+    problems: Sequence[Problem] = ()
 
     @cached_property
     def total(self) -> int:
-        return sum(map(line_total, self.lines)) + self.shipping.total
+        return sum([line.total for line in self.lines]) + self.shipping.total
+
+    @cached_property
+    def tax(self) -> int:
+        return sum([line.tax for line in self.lines]) + self.shipping.tax
+
+    @cached_property
+    def discount(self) -> int:
+        return sum([line.discount for line in self.lines]) + self.shipping.discount
+
+    @property
+    def net(self) -> int:
+        return self.total - self.tax
 
     def agreed_prices(self) -> list[dict[str, Any]]:
         """The lines with an agreed price, for the order's history."""
@@ -152,9 +116,15 @@ class Quote:
 
 
 def quote(
-    items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, *, currency: str | None, preferred: str
+    items: Sequence[Item],
+    products: Mapping[UUID, Product],
+    now: datetime,
+    *,
+    currency: str | None,
+    preferred: str,
+    terms: Terms = NO_TERMS,
 ) -> Quote:
-    """Prices of all items that have one.
+    """Prices of all items that have one, with discounts, shipping and tax.
 
     If `currency` is None, the function picks one in which every item has a price, `preferred` if possible. An agreed
     price isn't converted: its currency must be `currency`.
@@ -173,10 +143,63 @@ def quote(
         if unit_price is None:
             unpriced.append(Unpriced(position, product.id, NO_PRICE))
             continue
-        is_agreed, quantity = agreed is not None, item.quantity
-        line = QuoteLine(position, product.id, product.sku, product.name, quantity, unit_price, is_agreed, list_price)
-        lines.append(line)
-    return Quote(currency, lines, unpriced)
+        words = (product.id, product.sku, product.name, item.quantity, unit_price)
+        lines.append(QuoteLine(position, *words, agreed is not None, list_price, product.facts))
+    found = Quote(currency, lines, unpriced)
+    return found if terms.rules.is_empty and not terms.codes else _with_terms(found, terms, now)
+
+
+def _with_terms(found: Quote, terms: Terms, now: datetime) -> Quote:
+    """The quote with promotions, shipping and tax, in this order: each depends on what the one before has left."""
+    rules, step, lines = terms.rules, smallest_charge(found.currency), found.lines
+    applied = None
+    problems: list[Problem] = []
+    if terms.codes or rules.has_automatic_promotions:
+        applied = Applied(rules.in_order, terms.codes, terms.buyer, found.currency, step, now)
+        applied.to_lines(lines)
+    shipping, offered = Shipping(), []
+    if terms.to is not None and rules.shipping_zones and lines:
+        offered = offers(rules.shipping_zones, terms.to, Goods.of(found.currency, lines), now)
+        try:
+            shipping = choose(offered, terms.shipping_method, terms.to)
+        except Problem as problem:
+            problems.append(problem)
+    elif terms.shipping_method is not None and terms.to is not None:
+        problems.append(ShippingMethodUnavailable(shipping_method=terms.shipping_method, offered=[]))
+    if applied is not None:
+        applied.to_shipping(lines, shipping)
+        if applied.reasons:
+            reasons = [{"code": code, "reason": reason} for code, reason in applied.reasons.items()]
+            problems.append(PromotionUnusable(codes=reasons))
+    zone, note = _tax(terms, lines, shipping, now, step)
+    return replace(
+        found,
+        shipping=shipping,
+        shipping_methods=offered,
+        adjustments=applied.adjustments if applied else (),
+        redeemed=applied.redeemed if applied else {},
+        prices_include_tax=zone is None or zone.prices_include_tax,
+        tax_note=note,
+        problems=problems,
+    )
+
+
+def _tax(
+    terms: Terms, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime, step: int
+) -> tuple[TaxZone | None, TaxNote | None]:
+    """Sets the taxes and totals; returns the zone that taxes the order, and why if none does."""
+    taxes, to = terms.rules.taxes, terms.to
+    if to is not None and taxes.zones and terms.tax_id_is_valid and taxes.reverses_charge(to.country):
+        apply_reverse_charge(taxes.home, lines, shipping, now)
+        return None, TaxNote.REVERSE_CHARGE
+    zone = taxes.zone(to.country, to.region) if to is not None and taxes.zones else None
+    if zone is not None:
+        apply_tax(zone, lines, shipping, now, step)
+        return zone, None
+    for line in lines:
+        line.total = line.price
+    shipping.total = shipping.price
+    return None, TaxNote.NONE if to is not None and taxes.zones else None
 
 
 def quote_order(
@@ -187,16 +210,20 @@ def quote_order(
     asked: str | None,
     preferred: str,
     expected: Money | None = None,
+    terms: Terms = NO_TERMS,
 ) -> Quote:
     """The quote for placing an order: every item has a price, and the prices are those that the customer expects.
 
     `asked` is the requested currency, `expected` the total that the customer was shown.
-    Raises: ProductUnavailable, PriceChanged, OneCurrencyPerOrder, OrderTooLarge.
+    Raises: ProductUnavailable, PriceChanged, OneCurrencyPerOrder, OrderTooLarge, PromotionUnusable, NoShippingThere,
+    ShippingMethodUnavailable.
     """
     named = _named_currencies(items, asked, expected)
-    found = quote(items, products, now, currency=min(named, default=None), preferred=preferred)
+    found = quote(items, products, now, currency=min(named, default=None), preferred=preferred, terms=terms)
     if found.unpriced or len(named) > 1:
         raise _not_orderable(found, items, products, now, named)
+    if found.problems:
+        raise found.problems[0]
     _check_expected(items, found, expected)
     if found.total > MAX_AMOUNT:
         raise OrderTooLarge(total=found.total, most=MAX_AMOUNT)

@@ -1,7 +1,6 @@
 """Placing orders over HTTP."""
 
 from asyncio import create_task, gather, sleep, timeout
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -14,7 +13,8 @@ from contracts.events import order_notification as steps
 from order_service.orders import placing
 from order_service.orders.endpoints import wait_of
 from order_service.orders.schemas import OrderOut, ShipTo
-from order_service.pricing.quotes import Quote, Shipping, quote_order
+from order_service.pricing.lines import Shipping
+from order_service.pricing.quotes import Quote, quote_order
 from order_service.tests.conftest import SHIP_TO, Shop, scheduled
 from service_kit.clock import utcnow
 
@@ -34,8 +34,9 @@ async def test_each_line_keeps_its_discount_and_tax(shop: Shop, monkeypatch: pyt
 
     def reduced(*args: Any, **kwargs: Any) -> Quote:
         found = quote_order(*args, **kwargs)
-        lines = [replace(line, discount=100 * n, tax=n) for n, line in enumerate(found.lines, 1)]
-        return Quote(found.currency, lines, shipping=Shipping(list_amount=400, discount=100, tax=60))
+        for n, line in enumerate(found.lines, 1):
+            line.discount, line.tax, line.total = 100 * n, n, line.subtotal - 100 * n + n
+        return Quote(found.currency, found.lines, shipping=Shipping(amount=400, discount=100, tax=60, total=360))
 
     monkeypatch.setattr(placing, "quote_order", reduced)
     for first in (True, False):

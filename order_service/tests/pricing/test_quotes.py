@@ -18,8 +18,6 @@ from order_service.pricing.quotes import (
     OneCurrencyPerOrder,
     ProductUnavailable,
     Quote,
-    QuoteLine,
-    Shipping,
     quote,
     quote_order,
 )
@@ -77,23 +75,6 @@ def test_the_order_of_the_lines_does_not_matter(goods: list[tuple[Product, int]]
     assert (shuffled.total, shuffled.currency) == (found.total, found.currency)
     prices, others = ({line.product_id: replace(line, position=1) for line in each.lines} for each in (found, shuffled))
     assert prices == others
-
-
-AMOUNTS = st.tuples(st.integers(0, 9), st.integers(0, 999), st.integers(0, 50), st.integers(0, 50))
-
-
-@given(amounts=st.lists(AMOUNTS, max_size=5), shipping=st.tuples(*[st.integers(0, 500)] * 3))
-def test_the_total_is_the_sum_of_lines_and_shipping(
-    amounts: list[tuple[int, int, int, int]], shipping: tuple[int, int, int]
-) -> None:
-    lines = [
-        QuoteLine(1, uuid4(), "SKU", "A mug", quantity, price, discount=discount, tax=tax)
-        for quantity, price, discount, tax in amounts
-    ]
-    found = Quote("GBP", lines, shipping=Shipping(*shipping))
-    parts: list[QuoteLine | Shipping] = [*lines, found.shipping]
-    assert [part.net for part in parts] == [part.list_amount - part.discount for part in parts]
-    assert found.total == sum(part.net + part.tax for part in parts)
 
 
 def test_unavailable_products_are_listed_and_cost_nothing() -> None:

@@ -1,0 +1,1 @@
+"""Promotions, their codes, and who has redeemed them."""

@@ -1,0 +1,1 @@
+"""Tax zones and rates, tax ids of businesses, and the report of taxes."""
