@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from types import UnionType
-from typing import Literal, Union, get_args, get_origin
+from typing import Annotated, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -131,6 +131,8 @@ def _type_name(annotation: object) -> str:
     inner = get_args(annotation)
     if get_origin(annotation) is list:
         return f"list of {_type_name(inner[0])}"
+    if get_origin(annotation) is Annotated:
+        return _type_name(inner[0])
     if get_origin(annotation) is Literal:
         return " or ".join(f"`{value}`" for value in inner)
     if get_origin(annotation) in (UnionType, Union):

@@ -9,6 +9,7 @@ from order_service.orders.watch import OrderWatch
 from order_service.payments.gateways.registry import open_gateways
 from order_service.payments.reconciliation import Settler
 from order_service.payments.tokens import TokenPayments
+from order_service.rules.holder import RulesHolder
 from order_service.settings import Settings
 from service_kit.runtime import Runtime
 
@@ -16,6 +17,7 @@ from service_kit.runtime import Runtime
 @asynccontextmanager
 async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     settings = runtime.resource(Settings)
+    runtime.provide(RulesHolder(settings.home_country))
     watch = OrderWatch(runtime)
     runtime.provide(watch)
     runtime.provide(Settler(runtime.database))

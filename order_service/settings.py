@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field, SecretStr
 
+from service_kit.iso_codes import Country
 from service_kit.settings import ServiceSettings
 
 
@@ -17,6 +18,9 @@ class Settings(ServiceSettings, service="order"):
         default="GBP",
         pattern=r"^[A-Z]{3}$",
         description="used if the lines have prices in several currencies and the request names none",
+    )
+    home_country: Country | None = Field(
+        default=None, description="the country that the shop sells from: its taxes are in prices that include tax"
     )
     pay_within: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), description="time limit for payment")
     reserved_beyond: timedelta = Field(

@@ -21,6 +21,7 @@ from inventory_service.reservations import use_cases as reservations
 from order_service.orders import placing, queries
 from order_service.orders.queries import Wanted
 from order_service.orders.schemas import OrderIn
+from order_service.rules.holder import RulesHolder
 from service_kit.database import Database
 from service_kit.database.keyset import Position, encode_cursor
 from service_kit.idempotency import Key
@@ -137,12 +138,13 @@ async def _by_turns(ours: Step, theirs: Step) -> list[tuple[float, float]]:
 
 def _placing(stage: Stage, place: Place) -> Step:
     draw, settings = Draw(seed=5), stage.order_settings()
-    who = Principal(uuid4(), frozenset(permissions_of(["User"])), "", 0)
+    who, rules = Principal(uuid4(), frozenset(permissions_of(["User"])), "", 0), RulesHolder(None)
 
     async def step() -> None:
         wanted = OrderIn.model_validate(draw.order(3))
         async with place.orders.connection() as connection:
-            placed = await placing.place(connection, wanted, Key(str(uuid4()), "POST /orders", b"0"), who, settings)
+            key = Key(str(uuid4()), "POST /orders", b"0")
+            placed = await placing.place(connection, wanted, key, who, settings, rules)
         assert isinstance(placed, placing.Placed)
 
     return step

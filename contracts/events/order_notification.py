@@ -32,6 +32,10 @@ class OrderedLine(ProductQuantity):
     unit_price: StrictInt
     sku: str | None = Field(default=None, description="of the first 50 lines, as the customer ordered it")
     name: str | None = Field(default=None, description="of the first 50 lines, as the customer ordered it")
+    discount: StrictInt | None = Field(default=None, description="of all pieces; null: the order has none, nor tax")
+    tax: StrictInt | None = Field(default=None, description="of all pieces; null: as `discount`")
+    tax_rate: StrictInt | None = Field(default=None, description="in parts per million; null: as `discount`")
+    total: StrictInt | None = Field(default=None, description="what is paid for all pieces; null: as `discount`")
 
 
 class LackingLine(BaseModel, frozen=True):
@@ -45,10 +49,14 @@ class LackingLine(BaseModel, frozen=True):
 
 
 class OrderPlaced(OrderEvent, type="mart.order.placed.v1", notifies_customer=True):
-    """An order was placed; its stock is not reserved yet. Published by order."""
+    """An order was placed; its stock is not reserved yet. Published by order. `total` is what is to be paid: the lines
+    less discounts, with shipping and tax."""
 
     lines: list[OrderedLine]
     ship_to: Address | None = None
+    discount: StrictInt | None = Field(default=None, description="in the total's currency; null: not known")
+    shipping: StrictInt | None = Field(default=None, description="with its tax; null: not known")
+    tax: StrictInt | None = Field(default=None, description="of lines and shipping; null: not known")
 
 
 class OrderRejected(OrderEvent, type="mart.order.rejected.v1", notifies_customer=True):

@@ -22,7 +22,10 @@ from order_service.orders.placing import (
 from order_service.orders.queries import RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
+from order_service.pricing.promotions import PromotionUnusable
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
+from order_service.pricing.shipping import NoShippingThere, ShippingMethodUnavailable
+from order_service.rules.holder import RulesHolder
 from order_service.settings import Settings
 from service_kit.http.capacity import waiting
 from service_kit.http.client import client_network
@@ -58,6 +61,9 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IG
             PriceChanged,
             OneCurrencyPerOrder,
             OrderTooLarge,
+            PromotionUnusable,
+            NoShippingThere,
+            ShippingMethodUnavailable,
             CartEmpty,
             CartChanged,
             CustomerRequired,
@@ -93,7 +99,8 @@ async def place_order(
     # Not the Connection dependency, which would hold the connection during the wait.
     async with runtime.database.connection() as connection:
         settings, network = runtime.resource(Settings), client_network(request)
-        placed = await placing.place(connection, body, key, who, settings, network)
+        rules = runtime.resource(RulesHolder)
+        placed = await placing.place(connection, body, key, who, settings, rules, network)
     if not isinstance(placed, Placed):
         return replay(placed)
     headers = {"Location": placed.location, "ETag": f'"{placed.order.version}"'}

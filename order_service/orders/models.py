@@ -119,12 +119,16 @@ class Order(Base, table=True):
     tax: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     prices_include_tax: bool = Field(default=True, sa_column_kwargs={"server_default": text("true")})
     shipping: dict[str, Any] | None = Field(
-        default=None, sa_column=Column(JSONB), description="the chosen method and its price; null: shipping was free"
+        default=None,
+        sa_column=Column(JSONB(none_as_null=True)),
+        description="the chosen method and its price; null: shipping was free",
     )
     tax_note: str | None = Field(default=None, description="why the order has no tax, as `pricing.tax.TaxNote`")
     tax_id: str | None = Field(default=None, description="of a business that accounts for the tax itself")
     bill_to: dict[str, Any] | None = Field(
-        default=None, sa_column=Column(JSONB), description="null: the bill goes to the shipping address"
+        default=None,
+        sa_column=Column(JSONB(none_as_null=True)),
+        description="null: the bill goes to the shipping address",
     )
     redeemed: int = Field(
         default=0, sa_type=SmallInteger, sa_column_kwargs={"server_default": "0"}, description="redeemed codes"

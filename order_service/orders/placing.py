@@ -21,13 +21,20 @@ from contracts.address import Address
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
-from order_service.orders import metrics
+from order_service.orders import metrics, placing_reads
 from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
-from order_service.orders.placing_queries import Found, NewOrder, OrderedCart, UnpaidLimits, largest
+from order_service.orders.placing_queries import NewOrder, NewRedemption, OrderedCart, UnpaidLimits, largest
+from order_service.orders.placing_reads import Found
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.pricing.lines import QuoteLine
-from order_service.pricing.quotes import quote_order
+from order_service.pricing.promotions import PromotionUnusable, Reason
+from order_service.pricing.quotes import Quote, quote_order
+from order_service.pricing.rules import Rules, Terms
+from order_service.pricing.schemas import quote_values, shipping_values
+from order_service.pricing.shipping import Destination
+from order_service.rules.holder import RulesHolder
+from order_service.rules.terms import terms_of
 from order_service.settings import Settings
 from service_kit import idempotency
 from service_kit.clock import utcnow
@@ -88,36 +95,61 @@ async def place(
     key: Key,
     who: Principal,
     settings: Settings,
+    rules: RulesHolder,
     address: str | None = None,
 ) -> Placed | StoredResponse:
     """Places the order, or returns the stored response to an earlier request with the same key.
 
-    Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
-    TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
+    It is priced as of its read, by the rules and prices that are in force then; only limits are checked when it is
+    written. Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty,
+    CartChanged, TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
     """
     if needed := _check_permissions(wanted, who):
         await account_status.check(connection, who, needed)
     account_id = wanted.customer_id or who.user_id
-    if wanted.lines is None:
-        found = await queries.read_cart(connection, key, account_id, address)
-    else:
-        product_ids = {line.product_id for line in wanted.lines}
-        found = await queries.read(connection, key, who.user_id, account_id, address, product_ids)
+    found = await _read(connection, wanted, key, who.user_id, account_id, address)
     if found.stored is not None:
         return found.stored
     _check_customer(wanted, found)
     limits = unpaid_limits(who, account_id, address, settings, confirmed=found.email_is_confirmed)
-    placed, events = _make(wanted, found, who, settings, limits)
+    terms = await terms_of(connection, found.row, rules, _destination(wanted), wanted.shipping_method)
+    placed, events = _make(wanted, found, terms, who, settings, limits)
     order = placed.order
     try:
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
     except queries.UnpaidLimitReached:
         order = replace(order, owes_alone=None, limits=limits if limits and limits.any else None)
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
+    except queries.PromotionLimitReached:
+        return await _limit_reached(connection, wanted, key, who.user_id, account_id, rules)
     if outcome.is_new:
         metrics.PLACED.inc()  # the statement was the transaction
         return placed
     return await _not_placed(connection, order, outcome.over, who, key)
+
+
+async def _read(
+    connection: Connection, wanted: OrderIn, key: Key, caller_id: UUID, account_id: UUID, address: str | None
+) -> Found:
+    if wanted.lines is None:
+        return await placing_reads.read_cart(connection, key, account_id, address, wanted)
+    return await placing_reads.read(connection, key, caller_id, account_id, address, wanted)
+
+
+async def _limit_reached(
+    connection: Connection, wanted: OrderIn, key: Key, caller_id: UUID, account_id: UUID, rules: RulesHolder
+) -> StoredResponse:
+    """The stored response, if a concurrent duplicate request committed first. Raises: PromotionUnusable, for the codes
+    that other orders have used up since they were read."""
+    found = await _read(connection, wanted, key, caller_id, account_id, None)
+    if found.stored is not None:
+        return found.stored
+    terms = await terms_of(connection, found.row, rules, _destination(wanted), wanted.shipping_method)
+    quote_order(_lines(wanted, found), found.products, utcnow(), asked=wanted.currency, preferred="", terms=terms)
+    # The use was given back in the meantime.
+    raise PromotionUnusable(
+        codes=[{"code": each.code, "reason": Reason.EXHAUSTED} for each in terms.codes], retry_after=1
+    )
 
 
 async def _not_placed(
@@ -179,12 +211,12 @@ def _check_customer(wanted: OrderIn, found: Found) -> None:
 
 
 def _make(
-    wanted: OrderIn, found: Found, who: Principal, settings: Settings, limits: UnpaidLimits | None
+    wanted: OrderIn, found: Found, terms: Terms, who: Principal, settings: Settings, limits: UnpaidLimits | None
 ) -> tuple[Placed, list[Event]]:
     now = utcnow()
     lines = _lines(wanted, found)
     asked, preferred, expected = wanted.currency, settings.default_currency, wanted.expected_total
-    quote = quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected)
+    quote = quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected, terms=terms)
     customer_id = wanted.customer_id or who.user_id
     trusted = limits is None or found.email_is_confirmed
     agreed = quote.agreed_prices()
@@ -195,8 +227,15 @@ def _make(
         payment_status=payment_status(quote.total, captured=0, refunded=0),
         currency=quote.currency,
         total=quote.total,
+        discount=quote.discount,
+        tax=quote.tax,
+        prices_include_tax=quote.prices_include_tax,
+        shipping=shipping_values(quote.shipping),
+        tax_note=quote.tax_note,
+        tax_id=wanted.tax_id,
         pay_by=now + (settings.pay_within if trusted else settings.pay_within_unconfirmed),
         ship_to=Address.model_validate(vars(wanted.ship_to)),
+        bill_to=Address.model_validate(vars(wanted.bill_to)) if wanted.bill_to else None,
         created_at=now,
         lines=quote.lines,
         actor=Actor.CUSTOMER if customer_id == who.user_id else Actor.STAFF,
@@ -208,10 +247,35 @@ def _make(
         owes_alone=True if limits and not found.account_has_unpaid else None,
         limits=limits if limits and _needs_counting(limits, found, quote.lines) else None,
         version=2,  # the version of the last of `_events`
+        adjustments=quote.adjustments,
+        redemptions=_redemptions(quote, terms.rules),
+        customer_key=found.row["customer_key"],
     )
     # Not validated, since every value is our own; a test compares it with a validated model.
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
+    answer["bill_to"] = order.bill_to
+    answer["quote"] = quote_values(order, order.lines, order.shipping, order.adjustments)
     return Placed(order, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
+
+
+def _destination(wanted: OrderIn) -> Destination:
+    return Destination(wanted.ship_to.country, wanted.ship_to.region, wanted.ship_to.postal_code)
+
+
+def _redemptions(quote: Quote, rules: Rules) -> list[NewRedemption]:
+    """The codes that the order redeems, sorted by promotion."""
+    if not quote.redeemed:
+        return []
+    return [
+        NewRedemption(
+            promotion.id,
+            quote.redeemed[promotion.id].code,
+            sum(each.amount for each in quote.adjustments if each.promotion_id == promotion.id),
+            promotion.use_limit_per_customer,
+        )
+        for promotion in sorted(rules.promotions, key=lambda each: each.id)
+        if promotion.id in quote.redeemed
+    ]
 
 
 def unpaid_limits(
@@ -260,6 +324,9 @@ def _events(order: NewOrder, settings: Settings) -> list[Event]:
         {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price}
         for line in order.lines
     ]
+    if order.discount or order.tax:
+        for body, line in zip(lines, order.lines, strict=True):
+            body |= {name: getattr(line, name) for name in ("discount", "tax", "tax_rate", "total")}
     for named, line in zip(lines[: steps.NAMED_LINES], order.lines, strict=False):
         named["sku"], named["name"] = line.sku, line.name
     placed = steps.OrderPlaced(
@@ -270,6 +337,9 @@ def _events(order: NewOrder, settings: Settings) -> list[Event]:
         total={"amount": order.total, "currency": order.currency},
         lines=lines,
         ship_to=order.ship_to,
+        discount=order.discount,
+        shipping=order.shipping["total"] if order.shipping else 0,
+        tax=order.tax,
     )
     reserve = requests.ReservationRequested(
         order_id=order.id,

@@ -1,56 +1,46 @@
-"""The hot statements of placing an order: one that reads all that is needed, one that writes all that is made."""
+"""The hot statement of placing an order, which writes all that is made; `placing_reads` has the one before it."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from asyncpg import UniqueViolationError
+from asyncpg import CheckViolationError, UniqueViolationError
 
 from contracts.address import Address
 from contracts.events.base import Event
 from order_service.carts.models import CartItem
-from order_service.catalogue.models import Product
-from order_service.orders.models import ONE_UNPAID, FulfilmentStatus, OrderLine, PaymentStatus, Status
+from order_service.orders.models import (
+    ONE_UNPAID,
+    FulfilmentStatus,
+    OrderAdjustment,
+    OrderLine,
+    PaymentStatus,
+    Status,
+)
 from order_service.orders.queries import SHOW, RenderedOrder
 from order_service.orders.schemas import LineIn
-from order_service.pricing.lines import QuoteLine
+from order_service.pricing.lines import Adjustment, QuoteLine
+from order_service.promotions.models import CODE_EXHAUSTED, CUSTOMER_EXHAUSTED, USES_EXHAUSTED
 from service_kit.database import Connection, Statement, rows
-from service_kit.idempotency import IdempotencyKeyReused, Key, StoredResponse
+from service_kit.idempotency import Key
 from service_kit.messaging import outbox
 from service_kit.telemetry.tracing import current_traceparent
 
-# Products and cart are read only if the key is new: a duplicate request gets the stored response, even if they have
-# changed since. The number is taken from the sequence here, since the events and the response contain it; gaps do no
-# harm. An account without a stored `email_verified` is older than that column and counts as confirmed; an account that
-# is unknown here has just registered and does not.
-_READ = """
-SELECT k.body_hash AS stored_hash, k.status AS stored_status, k.body AS stored_body, k.location AS stored_location,
-       (SELECT nextval('orders_number_seq')) AS number,
-       CASE WHEN a.email IS NOT NULL OR a.erased THEN a.active END AS customer_is_active,
-       a.user_id IS NOT NULL AND coalesce(a.email_verified, true) AS email_is_confirmed,
-       EXISTS (SELECT FROM orders WHERE customer_id = :account_id AND client_address IS NOT NULL) AS account_has_unpaid,
-       EXISTS (SELECT FROM orders WHERE client_address = :address::text) AS address_has_unpaid,
-       {cart_version} AS cart_version, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status,
-       p.prices::text AS prices, p.facts::text AS facts
-FROM (SELECT) AS one
-LEFT JOIN account_status a ON a.user_id = :account_id
-LEFT JOIN idempotency_keys k ON k.user_id = :caller_id AND k.operation = :key.operation AND k.key = :key.value
-"""
-READ = Statement(
-    _READ.format(cart_version="0", wanted="p", quantity="NULL::int")
-    + "LEFT JOIN catalogue_products p ON k.key IS NULL AND p.product_id = ANY(:product_ids::uuid[])"
-)
-_CART_VERSION = "coalesce((SELECT version FROM carts WHERE customer_id = :caller_id), 0)"
-READ_CART = Statement(
-    _READ.format(cart_version=_CART_VERSION, wanted="c", quantity="c.quantity")
-    + """
-LEFT JOIN cart_items c ON k.key IS NULL AND c.customer_id = :caller_id
-LEFT JOIN catalogue_products p ON p.product_id = c.product_id
-ORDER BY c.added_at, c.product_id
-"""
-)
+LIMITS = frozenset({USES_EXHAUSTED, CODE_EXHAUSTED, CUSTOMER_EXHAUSTED})
+
+
+@dataclass(frozen=True, slots=True)
+class NewRedemption:
+    """A code that the order redeems. `most`: how often one customer may; None: that is not limited."""
+
+    promotion_id: UUID
+    code: str
+    amount: int
+    most: int | None
+
+
 # Each part depends on the one before it: on room within the limits, on the cart's version, and on the key.
 _PLACE = """
 WITH {counted}{cart}key AS (
@@ -60,11 +50,14 @@ WITH {counted}{cart}key AS (
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
     INSERT INTO orders (id, number, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
-                        ship_to, created_at, status_since, version, client_address, owes_alone)
+                        ship_to, created_at, status_since, version, client_address, owes_alone, discount, tax,
+                        prices_include_tax, shipping, tax_note, tax_id, bill_to, redeemed)
     SELECT :order.id, :order.number, :order.customer_id, 'pending', 'unfulfilled', :order.currency,
            :order.total::bigint, 0, 0, :order.pay_by::timestamptz, :order.ship_to::jsonb,
            :order.created_at::timestamptz, :order.created_at::timestamptz, :order.version::bigint,
-           :order.client_address::text, :order.owes_alone::bool
+           :order.client_address::text, :order.owes_alone::bool, :order.discount::bigint, :order.tax::bigint,
+           :order.prices_include_tax::bool, :order.shipping::jsonb, :order.tax_note::text, :order.tax_id::text,
+           :order.bill_to::jsonb, {redeemed}
     FROM key
 ), new_lines AS (
     INSERT INTO order_lines (order_id, {line_columns}) SELECT :order.id, lines.* FROM key, {lines}
@@ -79,7 +72,7 @@ WITH {counted}{cart}key AS (
     FROM key WHERE :order.payment_token::text IS NOT NULL
 ), new_events AS (
     INSERT INTO outbox ({columns}) SELECT events.* FROM key, {events}
-){emptied}
+){emptied}{adjusted}
 SELECT (SELECT is_new FROM key), {over}
 """
 # Finds the limit that the order would exceed. It runs first and locks the account, so that concurrent orders of one
@@ -100,10 +93,50 @@ _EMPTIED = """, emptied AS (
     DELETE FROM cart_items c USING key, {ordered}
     WHERE c.customer_id = :order.actor_id AND c.product_id = ordered.product_id AND c.quantity = ordered.quantity
 )"""
-_LINE_COLUMNS = ("position", "product_id", "sku", "name", "quantity", "unit_price", "discount", "tax")
+# What promotions took off, and the uses of those with a code. Each limit is a check constraint on its counter: a use
+# too many fails, and the whole statement with it. Counters are locked by kind and in ascending order, here as where
+# uses are given back, so that two orders with the same codes never wait for each other in a ring; each part reads the
+# one before it, since PostgreSQL runs the parts of WITH in no promised order.
+_ADJUSTED = """, adjusted AS (
+    INSERT INTO order_adjustments (order_id, position, promotion_id, code, amount)
+    SELECT :order.id, adjustments.* FROM key, {adjustments}
+), held AS (
+    SELECT u.promotion_id FROM key, promotion_uses u
+    WHERE u.promotion_id = ANY(:redemptions[].promotion_id::uuid[]) ORDER BY u.promotion_id FOR UPDATE OF u
+), used AS (
+    UPDATE promotion_uses u SET used = u.used + 1 FROM held WHERE u.promotion_id = held.promotion_id RETURNING true
+), held_codes AS (
+    SELECT c.code FROM key, (SELECT count(*) FROM used) AS after_uses, promotion_codes c
+    WHERE c.code = ANY(:redemptions[].code::text[]) AND c.most IS NOT NULL ORDER BY c.code FOR UPDATE OF c
+), used_codes AS (
+    UPDATE promotion_codes c SET used = c.used + 1 FROM held_codes WHERE c.code = held_codes.code RETURNING true
+), used_by_customer AS (
+    INSERT INTO promotion_customers (promotion_id, customer_key, used, most)
+    SELECT limited.promotion_id, :order.customer_key::bytea, 1, limited.most
+    FROM key, (SELECT count(*) FROM used_codes) AS after_codes, {limited} WHERE limited.most IS NOT NULL
+    ON CONFLICT (promotion_id, customer_key)
+    DO UPDATE SET used = promotion_customers.used + 1, most = excluded.most
+), redeemed AS (
+    INSERT INTO redemptions (order_id, promotion_id, code, customer_key, amount, at)
+    SELECT :order.id, redemptions.promotion_id, redemptions.code, :order.customer_key::bytea, redemptions.amount,
+           :order.created_at::timestamptz
+    FROM key, {redemptions}
+)"""
+_LINE_COLUMNS = (
+    "position",
+    "product_id",
+    "sku",
+    "name",
+    "quantity",
+    "unit_price",
+    "discount",
+    "tax",
+    "tax_rate",
+    "total",
+)
 
 
-def _place(*, of_cart: bool, counted: bool) -> Statement:
+def _place(*, of_cart: bool, counted: bool, adjusted: bool) -> Statement:
     room = "room" if counted else "(SELECT) AS room"
     text = _PLACE.format(
         counted=_COUNTED if counted else "",
@@ -115,14 +148,26 @@ def _place(*, of_cart: bool, counted: bool) -> Statement:
         events=outbox.ROWS,
         emptied=_EMPTIED.format(ordered=rows("ordered", CartItem, "product_id", "quantity")) if of_cart else "",
         over="(SELECT what FROM over)" if counted else "NULL",
+        redeemed="cardinality(:redemptions[].promotion_id::uuid[])" if adjusted else "0",
+        adjusted=_adjusted() if adjusted else "",
     )
     return Statement(text)
 
 
+def _adjusted() -> str:
+    return _ADJUSTED.format(
+        adjustments=rows("adjustments", OrderAdjustment, "position", "promotion_id", "code", "amount"),
+        limited=rows("redemptions", NewRedemption, "promotion_id", "most").replace("AS redemptions", "AS limited"),
+        redemptions=rows("redemptions", NewRedemption, "promotion_id", "code", "amount"),
+    )
+
+
+# An order without discounts must not pay for the parts of one that has some: even a part without rows costs time.
 _STATEMENTS = {
-    (of_cart, counted): _place(of_cart=of_cart, counted=counted)
+    (of_cart, counted, adjusted): _place(of_cart=of_cart, counted=counted, adjusted=adjusted)
     for of_cart in (False, True)
     for counted in (False, True)
+    for adjusted in (False, True)
 }
 SHOW_AGAIN = Statement(f"""
 WITH shown AS ({SHOW.text}), stored AS (
@@ -169,42 +214,15 @@ class UnpaidLimitReached(Exception):
     """An unpaid order was placed concurrently: the order must be counted."""
 
 
+class PromotionLimitReached(Exception):
+    """A code was used for the last time concurrently: the codes must be read again."""
+
+
 class Outcome(NamedTuple):
     """Whether the order was written; if not, which limit it would exceed (None: there was another reason)."""
 
     is_new: bool
     over: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What an order is made from. `stored`: the response to an earlier request with the key; nothing else was read."""
-
-    stored: StoredResponse | None
-    number: int
-    customer_is_active: bool | None
-    """Whether the customer of the order is active; None: the account is not known here."""
-    email_is_confirmed: bool
-    account_has_unpaid: bool
-    """Whether the account holds anything unpaid; `address_has_unpaid`: or the client address."""
-    address_has_unpaid: bool
-    products: dict[UUID, Product]
-    cart: list[LineIn]
-    cart_version: int
-
-
-async def read(
-    connection: Connection, key: Key, caller_id: UUID, account_id: UUID, address: str | None, ids: Collection[UUID]
-) -> Found:
-    """Hot: with the products of these ids. Raises: IdempotencyKeyReused."""
-    values = {"key": key, "caller_id": caller_id, "account_id": account_id, "address": address}
-    return _found(await READ.fetch(connection, **values, product_ids=list(ids)), key)
-
-
-async def read_cart(connection: Connection, key: Key, caller_id: UUID, address: str | None) -> Found:
-    """The same, of the lines that stand in the caller's cart. Raises: IdempotencyKeyReused."""
-    values = {"key": key, "caller_id": caller_id, "account_id": caller_id, "address": address}
-    return _found(await READ_CART.fetch(connection, **values), key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +244,15 @@ class NewOrder:
     payment_status: PaymentStatus
     currency: str
     total: int
+    discount: int
+    tax: int
+    prices_include_tax: bool
+    shipping: dict[str, Any] | None
+    tax_note: str | None
+    tax_id: str | None
     pay_by: datetime
     ship_to: Address
+    bill_to: Address | None
     created_at: datetime
     lines: Sequence[QuoteLine]
     actor: str
@@ -241,6 +266,10 @@ class NewOrder:
     limits: UnpaidLimits | None
     """The limits that the order is counted against; None: it can't exceed any."""
     version: int
+    adjustments: Sequence[Adjustment] = ()
+    redemptions: Sequence[NewRedemption] = ()
+    """Sorted by promotion."""
+    customer_key: bytes | None = None
     status: Status = Status.PENDING
     fulfilment_status: FulfilmentStatus = FulfilmentStatus.UNFULFILLED
     stuck_reason: None = None
@@ -255,7 +284,7 @@ async def place(
     everything else depends on it, so that one key can't make two orders (`benchmarks/`: place an order). Of an order
     that is placed from a cart, the key depends on the cart's version, so that one cart can't make two orders.
 
-    Raises: UnpaidLimitReached.
+    Raises: UnpaidLimitReached, PromotionLimitReached.
     """
     values = {
         "order": order, "lines": order.lines, "key": key, "body": body, "location": location,
@@ -265,12 +294,19 @@ async def place(
         values["ordered"] = order.cart.items
     if order.limits is not None:
         values["largest"] = largest(order.lines)
-    statement = _STATEMENTS[order.cart is not None, order.limits is not None]
+    adjusted = bool(order.adjustments)
+    if adjusted:
+        values |= {"adjustments": order.adjustments, "redemptions": order.redemptions}
+    statement = _STATEMENTS[order.cart is not None, order.limits is not None, adjusted]
     try:
         [(is_new, over)] = await statement.fetch(connection, **values)
     except UniqueViolationError as error:
         if error.constraint_name == ONE_UNPAID:
             raise UnpaidLimitReached from error
+        raise
+    except CheckViolationError as error:
+        if error.constraint_name in LIMITS:
+            raise PromotionLimitReached from error
         raise
     connection.added_events = bool(is_new)
     return Outcome(bool(is_new), over)
@@ -296,28 +332,6 @@ async def unpaid_until(connection: Connection, limits: UnpaidLimits, what: str) 
         stock_share=limits.stock_share,
     )
     return until, pieces
-
-
-def _found(found: Sequence[Any], key: Key) -> Found:
-    first = found[0]
-    known = [row for row in found if row["product_id"] is not None]
-    return Found(
-        stored=_stored(first, key) if first["stored_hash"] is not None else None,
-        number=first["number"],
-        customer_is_active=first["customer_is_active"],
-        email_is_confirmed=first["email_is_confirmed"],
-        account_has_unpaid=first["account_has_unpaid"],
-        address_has_unpaid=first["address_has_unpaid"],
-        products={row["product_id"]: Product.of(row) for row in known if row["sku"] is not None},
-        cart=[LineIn(product_id=row["product_id"], quantity=row["quantity"]) for row in known if row["quantity"]],
-        cart_version=first["cart_version"],
-    )
-
-
-def _stored(row: Any, key: Key) -> StoredResponse:
-    if row["stored_hash"] != key.body_hash:
-        raise IdempotencyKeyReused
-    return StoredResponse(row["stored_status"], row["stored_body"] or b"", row["stored_location"])
 
 
 def largest(lines: Sequence[QuoteLine]) -> int:

@@ -2,22 +2,25 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.address import Address
 from contracts.money import Money
 from order_service.base import MAX_LINES, MAX_QUANTITY
 from order_service.orders.models import NOTE, Actor, FulfilmentStatus, HistoryEntry, PaymentStatus, Status
 from order_service.pricing.lines import line_total
+from order_service.pricing.promotions import MOST_CODES
 from order_service.pricing.quotes import MAX_AMOUNT
+from order_service.pricing.schemas import OrderQuoteOut, quote_values
 from service_kit.addresses import PostalAddress
 from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.iso_codes import Currency
 from service_kit.money import MoneyIn
 from service_kit.schemas import RequestBody
+from service_kit.text import Printable
 
 
 class UnitPrice(MoneyIn):
@@ -32,6 +35,38 @@ class ShipTo(PostalAddress):
     """The shipping address; later changes in the address book don't change it."""
 
 
+class BillTo(PostalAddress):
+    """The billing address: whom invoices are made out to."""
+
+
+Code = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=64),
+    Printable,
+    Field(description="the code of a promotion, in any case"),
+]
+TaxIdNumber = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, min_length=4, max_length=20),
+    Printable,
+    Field(description="of a business, as in `/me/tax-id`: once it is valid, the business accounts for the tax"),
+]
+
+
+class TermsIn(RequestBody):
+    """What the price depends on besides the lines."""
+
+    codes: list[Code] | None = Field(
+        default=None,
+        max_length=MOST_CODES,
+        description="each must take something off; absent: those in the cart",
+    )
+    shipping_method: str | None = Field(
+        default=None, min_length=1, max_length=64, description="its code; absent: the first that is offered"
+    )
+    tax_id: TaxIdNumber | None = None
+
+
 class LineIn(RequestBody):
     """The catalogue sets the price. `expected_unit_price`: what the customer saw; `agreed_unit_price`: staff only."""
 
@@ -41,7 +76,7 @@ class LineIn(RequestBody):
     agreed_unit_price: UnitPrice | None = None
 
 
-class OrderIn(RequestBody):
+class OrderIn(TermsIn):
     """Either `lines`, or `from_cart`, which orders the caller's cart and empties it.
 
     A storefront should always send the `expected_total` that the customer saw, and for a cart its `cart_version`, so
@@ -64,6 +99,7 @@ class OrderIn(RequestBody):
     )
     expected_total: Total | None = Field(default=None, description="any other is rejected (`price-changed`)")
     ship_to: ShipTo
+    bill_to: BillTo | None = Field(default=None, description="absent: the shipping address")
     customer_id: UUID | None = Field(default=None, description="staff: the customer to order for")
     currency: Currency | None = Field(default=None, description="if the products have prices in several")
     payment_token: str | None = Field(
@@ -113,8 +149,8 @@ class ParcelOut(BaseModel):
     tracking_url: str | None = Field(description="the carrier's tracking page")
 
 
-class OrderOut(BaseModel):
-    """An order with all its lines, at most 2,000."""
+class OrderSummary(BaseModel):
+    """An order in a list. `GET /orders/{id}` has all lines and the quote, `GET /orders/{id}/lines` a page of lines."""
 
     id: UUID
     number: str = Field(description="a short number for people to read")
@@ -122,8 +158,8 @@ class OrderOut(BaseModel):
     status: Status
     payment_status: PaymentStatus
     fulfilment_status: FulfilmentStatus
-    line_count: int
-    lines: list[LineOut]
+    line_count: int = Field(description="how many lines the order has")
+    lines: list[LineOut] = Field(max_length=SUMMARY_LINES, description="the first five")
     total: Money
     ship_to: Address
     pay_by: datetime
@@ -153,11 +189,28 @@ class OrderOut(BaseModel):
         return cls.model_validate(values, from_attributes=True)
 
 
-class OrderSummary(OrderOut):
-    """An order in a list. `GET /orders/{id}` has all its lines, `GET /orders/{id}/lines` a page of them."""
+class OrderOut(OrderSummary):
+    """An order with all its lines, at most 2,000."""
 
-    line_count: int = Field(description="how many lines the order has")
-    lines: list[LineOut] = Field(max_length=SUMMARY_LINES, description="the first five")
+    lines: list[LineOut]
+    bill_to: Address | None = Field(description="null: the shipping address")
+    quote: OrderQuoteOut
+
+    @classmethod
+    def of(
+        cls,
+        order: Any,
+        lines: Sequence[Any],
+        line_count: int | None = None,
+        parcels: Sequence[Any] = (),
+        *,
+        for_staff: bool = False,
+        adjustments: Sequence[Any] = (),
+    ) -> Self:
+        """As `OrderSummary.of`, with all lines, and what promotions took off them."""
+        values = order_values(order, lines, len(lines), parcels, for_staff=for_staff)
+        quote = quote_values(order, lines, order.shipping, adjustments)
+        return cls.model_validate({**values, "bill_to": order.bill_to, "quote": quote}, from_attributes=True)
 
 
 class HistoryOut(BaseModel):
@@ -185,7 +238,7 @@ class HistoryOut(BaseModel):
 def order_values(
     order: Any, lines: Sequence[Any], line_count: int, parcels: Sequence[Any], *, for_staff: bool
 ) -> dict[str, Any]:
-    """The fields of an OrderOut, in the same sequence. `placing` sends them without validation."""
+    """The fields of an OrderSummary, in the same sequence. `placing` sends them without validation."""
     return {
         "id": order.id,
         "number": str(order.number),

@@ -28,7 +28,7 @@ GATEWAY = "sandbox"
 
 async def _place(of: Repeated, event: steps.OrderPlaced) -> None:
     """Inserts the order. Its idempotency key, client address and payment token are lost, and so is whether staff placed
-    it; discounts and taxes of lines are not in the event."""
+    it, what each promotion took off, and its billing address."""
     if event.ship_to is None:
         of.journal.note("orders without an address in their event: not recovered", event.number)
         return
@@ -66,12 +66,33 @@ def _pending(of: Repeated, event: steps.OrderPlaced, version: int, *, pay_by: da
         fulfilment_status=FulfilmentStatus.UNFULFILLED,
         currency=event.total.currency,
         total=event.total.amount,
+        discount=event.discount or 0,
+        tax=event.tax or 0,
+        shipping=_shipping(event),
         pay_by=pay_by,
         ship_to=event.ship_to.model_dump(mode="json"),
         created_at=of.at,
         status_since=of.at,
         version=version,
     )
+
+
+def _shipping(event: steps.OrderPlaced) -> dict[str, Any] | None:
+    """Its price; by which method, and at which rates it is taxed, is not in the event."""
+    if not event.shipping:
+        return None
+    tax = (event.tax or 0) - sum(line.tax or 0 for line in event.lines)
+    net = event.shipping - tax
+    amounts = {"amount": event.shipping, "discount": 0, "net": net, "tax": tax, "total": event.shipping}
+    return {
+        "method": "",
+        "name": "",
+        "from": None,
+        "to": None,
+        **amounts,
+        "standard_amount": event.shipping,
+        "taxes": [],
+    }
 
 
 async def _lines(tx: Transaction, event: steps.OrderPlaced) -> list[OrderLine]:
@@ -89,8 +110,10 @@ async def _lines(tx: Transaction, event: steps.OrderPlaced) -> list[OrderLine]:
                 name=line.name or name,
                 quantity=line.quantity,
                 unit_price=line.unit_price,
-                discount=0,
-                tax=0,
+                discount=line.discount or 0,
+                tax=line.tax or 0,
+                tax_rate=line.tax_rate or 0,
+                total=line.unit_price * line.quantity if line.total is None else line.total,
             )
         )
     return found

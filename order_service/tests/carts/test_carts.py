@@ -9,7 +9,7 @@ import pytest
 
 from contracts.events.stock_levels import StockChanged
 from order_service.carts import use_cases
-from order_service.orders import placing_queries
+from order_service.orders import placing_reads
 from order_service.tests.conftest import Shop, scheduled
 
 
@@ -115,7 +115,7 @@ async def test_a_cart_that_changes_between_reading_and_placing_is_not_ordered(
         "the same again": lambda: shop.customer.put(f"/cart/items/{first}", json={"quantity": 7}),
     }
     await shop.customer.put(f"/cart/items/{first}", json={"quantity": 2})
-    read = placing_queries.read_cart
+    read = placing_reads.read_cart
     for name, change in changes.items():
 
         async def read_then_changed(*arguments: Any, change: Any = change) -> Any:
@@ -124,7 +124,7 @@ async def test_a_cart_that_changes_between_reading_and_placing_is_not_ordered(
             return found
 
         with monkeypatch.context() as patched:
-            patched.setattr(placing_queries, "read_cart", read_then_changed)
+            patched.setattr(placing_reads, "read_cart", read_then_changed)
             answer = await shop.place(from_cart=True)
         assert (answer.status_code, _type(answer)) == (409, "/problems/cart-changed"), name
         assert answer.json()["version"] == (await shop.customer.get("/cart")).json()["version"]
