@@ -12,6 +12,7 @@ from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
 from order_service.personal_data import PERSONAL_DATA
+from order_service.quotes import endpoints as quotes
 from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
 from order_service.returns import endpoints as returns
@@ -26,6 +27,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         description="Carts, orders, their payments and returns. An order is placed without asking any other service.",
         routers=[
             carts.router,
+            quotes.router,
             orders.router,
             fulfilment.router,
             payments.router,

@@ -3,17 +3,23 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Request, Response
+from fastapi import Query, Request, Response
 
 from order_service.carts import use_cases
-from order_service.carts.schemas import CartOut, QuantityIn
+from order_service.carts.schemas import CartOut, CodesIn, QuantityIn
 from order_service.carts.use_cases import CartFull
 from order_service.pricing.quotes import ProductUnavailable
+from order_service.pricing.shipping import Destination
+from order_service.rules.holder import RulesHolder
+from order_service.settings import Settings
+from service_kit.addresses import PostalCode, Region
 from service_kit.http.etag import tagged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Connection, Transaction
+from service_kit.iso_codes import Country
 from service_kit.problems import NotFound
+from service_kit.runtime import Runtime
 from service_kit.security import Principal, Requires
 
 router = Router(prefix="/cart", tags=["cart"])
@@ -23,9 +29,27 @@ Writer = Annotated[Principal, Requires("carts:write", of_person=True)]
 
 
 @router.get("", summary="Get my cart")
-async def read_cart(connection: Connection, who: Reader, request: Request, response: Response) -> CartOut:
+async def read_cart(
+    connection: Connection,
+    who: Reader,
+    request: Request,
+    response: Response,
+    country: Annotated[
+        Country | None, Query(description="where it would go: adds shipping and tax to the quote")
+    ] = None,
+    region: Region | None = None,
+    postal_code: PostalCode | None = None,
+) -> CartOut:
     """With today's prices and what is available; neither is promised before an order is placed."""
-    return await _shown(connection, who, request, response)
+    to = Destination(country, region, postal_code) if country else None
+    return await _shown(connection, who, request, response, to)
+
+
+@router.put("/codes", summary="Set the codes in my cart")
+async def put_codes(body: CodesIn, tx: Transaction, who: Writer, request: Request, response: Response) -> CartOut:
+    """Replaces the codes of promotions that the cart is ordered with. `problems` says which can't be used."""
+    await use_cases.set_codes(tx, who.user_id, body.codes)
+    return await _shown(tx, who, request, response)
 
 
 @router.put(
@@ -66,6 +90,14 @@ async def empty_cart(tx: Transaction, who: Writer) -> None:
     await use_cases.empty(tx, who.user_id)
 
 
-async def _shown(connection: Connection | Transaction, who: Principal, request: Request, response: Response) -> CartOut:
-    cart = await use_cases.show(connection, who.user_id, request.app.state.runtime.settings.default_currency)
+async def _shown(
+    connection: Connection | Transaction,
+    who: Principal,
+    request: Request,
+    response: Response,
+    to: Destination | None = None,
+) -> CartOut:
+    runtime: Runtime = request.app.state.runtime
+    rules, preferred = runtime.resource(RulesHolder), runtime.resource(Settings).default_currency
+    cart = await use_cases.show(connection, who.user_id, rules, preferred, to)
     return tagged(response, cart, cart.version)

@@ -3,18 +3,22 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from order_service.catalogue.models import Product
+from order_service.rules.terms import with_terms
 from service_kit.database import Connection, Statement, Transaction
 
 # Version and items in one statement: from one snapshot, so that they belong together.
-READ = Statement("""
-SELECT coalesce((SELECT version FROM carts WHERE customer_id = :customer_id), 0) AS version,
-       c.product_id, c.quantity, c.added_at, p.sku, p.name, p.status, p.prices::text AS prices, p.facts::text AS facts,
-       s.available
+READ = Statement(f"""
+SELECT coalesce(k.version, 0) AS version, k.codes AS entered_codes, {with_terms("k.codes")},
+       c.product_id, c.quantity, c.added_at, p.sku, p.name, p.status, p.prices::text AS prices,
+       p.facts::text AS facts, s.available
 FROM (SELECT) AS one
-LEFT JOIN cart_items c ON c.customer_id = :customer_id
+LEFT JOIN carts k ON k.customer_id = :account_id
+LEFT JOIN account_status a ON a.user_id = :account_id
+LEFT JOIN cart_items c ON c.customer_id = :account_id
 LEFT JOIN catalogue_products p ON p.product_id = c.product_id
 LEFT JOIN stock_levels s ON s.product_id = c.product_id
 ORDER BY c.added_at, c.product_id
@@ -25,6 +29,7 @@ BEGIN_CHANGE = Statement("""
 INSERT INTO carts (customer_id, version) VALUES (:customer_id, 1)
 ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1
 """)
+SET_CODES = Statement("UPDATE carts SET codes = :codes::text[] WHERE customer_id = :customer_id")
 STATUS_OF_PRODUCT = Statement("SELECT status FROM catalogue_products WHERE product_id = :product_id")
 # Affects no row where the cart is full.
 PUT = Statement("""
@@ -53,10 +58,11 @@ class Item:
     """None: the items of a cart have only catalogue prices."""
 
 
-async def read(connection: Connection | Transaction, customer_id: UUID) -> tuple[int, Sequence[Item]]:
-    """The cart's version, 0 if it never had an item, and its items."""
-    found = await READ.fetch(connection, customer_id=customer_id)
-    return found[0]["version"], [
+async def read(connection: Connection | Transaction, customer_id: UUID) -> tuple[Any, Sequence[Item]]:
+    """The cart's items, and a row with its `version` (0 if it never had an item), its codes (`entered_codes`) and the
+    columns of `rules.terms`."""
+    found = await READ.fetch(connection, account_id=customer_id, tax_id=None)
+    return found[0], [
         Item(
             row["product_id"], row["quantity"], row["added_at"],
             Product.of(row) if row["sku"] is not None else None, row["available"],

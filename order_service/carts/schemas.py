@@ -1,17 +1,24 @@
 """Bodies of requests and answers about carts."""
 
 from datetime import datetime
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from contracts.money import Money
 from order_service.base import MAX_QUANTITY
+from order_service.pricing.promotions import MOST_CODES
+from order_service.pricing.schemas import Code, QuoteOut
 from service_kit.schemas import RequestBody
 
 
 class QuantityIn(RequestBody):
     quantity: int = Field(ge=1, le=MAX_QUANTITY, examples=[2])
+
+
+class CodesIn(RequestBody):
+    codes: list[Code] = Field(max_length=MOST_CODES)
 
 
 class CartItemOut(BaseModel):
@@ -25,6 +32,9 @@ class CartItemOut(BaseModel):
     total: Money | None
     available: int | None
     orderable: bool
+    problem: Literal["unavailable", "no-price", "short"] | None = Field(
+        description="why it can't be bought as it is; `short`: less than `quantity` is in stock"
+    )
     added_at: datetime
 
 
@@ -34,4 +44,11 @@ class CartOut(BaseModel):
 
     version: int = Field(description="grows with every change of the cart; also its `ETag`")
     items: list[CartItemOut]
+    codes: list[str]
     total: Money | None
+    quote: QuoteOut | None = Field(
+        description="what the items with a price cost, with shipping and tax if the country is named"
+    )
+    problems: list[dict[str, Any]] = Field(
+        description="why it could not be ordered as it is, besides the items' problems: as the errors of `POST /orders`"
+    )

@@ -1,5 +1,7 @@
 """What a customer does with their cart."""
 
+from collections.abc import Sequence
+from typing import Literal
 from uuid import UUID
 
 from contracts.money import Money
@@ -10,6 +12,10 @@ from order_service.carts.queries import Item
 from order_service.carts.schemas import CartItemOut, CartOut
 from order_service.pricing.lines import QuoteLine
 from order_service.pricing.quotes import ProductUnavailable, quote
+from order_service.pricing.schemas import QuoteOut
+from order_service.pricing.shipping import Destination
+from order_service.rules.holder import RulesHolder
+from order_service.rules.terms import terms_of
 from service_kit.clock import utcnow
 from service_kit.database import Connection, Transaction
 from service_kit.problems import Problem, not_found
@@ -19,17 +25,33 @@ class CartFull(Problem, status=409, type="cart-full"):
     """A cart has room for {most} products, since an order can't have more lines."""
 
 
-async def show(connection: Connection | Transaction, customer_id: UUID, preferred_currency: str) -> CartOut:
-    """The cart at today's prices, in the currency that an order would be in."""
-    version, items = await queries.read(connection, customer_id)
+async def show(
+    connection: Connection | Transaction,
+    customer_id: UUID,
+    rules: RulesHolder,
+    preferred_currency: str,
+    to: Destination | None = None,
+) -> CartOut:
+    """The cart at today's prices, in the currency that an order would be in. `to` None: without shipping and tax."""
+    row, items = await queries.read(connection, customer_id)
     products = {item.product_id: item.product for item in items if item.product}
-    found = quote(items, products, utcnow(), currency=None, preferred=preferred_currency)
+    terms = await terms_of(connection, row, rules, to, shipping_method=None)
+    found = quote(items, products, utcnow(), currency=None, preferred=preferred_currency, terms=terms)
     lines = {line.product_id: line for line in found.lines}
     return CartOut(
-        version=version,
+        version=row["version"],
         items=[_item(item, lines.get(item.product_id), found.currency) for item in items],
+        codes=row["entered_codes"] or [],
         total=Money(amount=found.total, currency=found.currency) if lines else None,
+        quote=QuoteOut.of(found) if lines else None,
+        problems=[problem.body() for problem in found.problems] if lines else [],
     )
+
+
+async def set_codes(tx: Transaction, customer_id: UUID, codes: Sequence[str]) -> None:
+    """Codes that can't be used are kept, since the cart may yet change; `show` says why."""
+    await queries.BEGIN_CHANGE.execute(tx, customer_id=customer_id)
+    await queries.SET_CODES.execute(tx, customer_id=customer_id, codes=list(dict.fromkeys(codes)))
 
 
 async def put(tx: Transaction, customer_id: UUID, product_id: UUID, quantity: int) -> None:
@@ -75,5 +97,14 @@ def _item(item: Item, line: QuoteLine | None, currency: str) -> CartItemOut:
         total=Money(amount=line.total, currency=currency) if line else None,
         available=item.available,
         orderable=line is not None,
+        problem=_problem(item, line),
         added_at=item.added_at,
     )
+
+
+def _problem(item: Item, line: QuoteLine | None) -> Literal["unavailable", "no-price", "short"] | None:
+    if item.product is None or not item.product.orderable:
+        return "unavailable"
+    if line is None:
+        return "no-price"
+    return "short" if item.available is not None and item.available < item.quantity else None

@@ -6,11 +6,11 @@ from uuid import UUID
 from fastapi import Response
 
 from order_service.fulfilment import use_cases
-from order_service.orders import queries
+from order_service.orders import rendering_queries
 from order_service.orders.endpoints import is_staff
 from order_service.orders.lifecycle import TransitionRefused
 from order_service.orders.models import Status
-from order_service.orders.queries import RenderedOrder
+from order_service.orders.rendering_queries import RenderedOrder
 from order_service.orders.schemas import CancelIn, OrderOut, ShipToIn
 from service_kit.http.etag import IfMatch
 from service_kit.http.problem_responses import problems
@@ -37,7 +37,7 @@ async def change_ship_to(
 ) -> Response:
     """Possible only until the order is paid."""
     await use_cases.change_ship_to(tx, order_id, body.ship_to.model_dump(), expected, who)
-    return _written(await queries.show(tx, order_id, None, for_staff=is_staff(who)))
+    return _written(await rendering_queries.show(tx, order_id, None, for_staff=is_staff(who)))
 
 
 @router.post(
@@ -58,7 +58,7 @@ async def cancel_order(
     staff see `note`."""
     body = body or CancelIn()
     order = await use_cases.cancel(tx, order_id, body.reason, body.note, who)
-    shown = await queries.show(tx, order_id, None, for_staff=is_staff(who))
+    shown = await rendering_queries.show(tx, order_id, None, for_staff=is_staff(who))
     return _written(shown, 202 if order.status is Status.CANCELLING else 200)
 
 

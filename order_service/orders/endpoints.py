@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 
-from order_service.orders import placing, placing_queries, queries
+from order_service.orders import placing, placing_queries, queries, rendering_queries
 from order_service.orders.models import Status
 from order_service.orders.placing import (
     CartChanged,
@@ -19,7 +19,7 @@ from order_service.orders.placing import (
     TooManyUnpaidOrders,
     TooMuchHeldUnpaid,
 )
-from order_service.orders.queries import RenderedOrder
+from order_service.orders.rendering_queries import RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.promotions import PromotionUnusable
@@ -174,7 +174,7 @@ async def read_order(
         shown, applied = await _changed(request, order_id, owner, if_none_match, seconds)
     else:
         async with runtime.database.connection() as connection:
-            shown, applied = await queries.show(connection, order_id, owner, for_staff=owner is None), False
+            shown, applied = await rendering_queries.show(connection, order_id, owner, for_staff=owner is None), False
     headers = {"ETag": f'"{shown.tag}"', **({"Preference-Applied": f"wait={seconds}"} if applied else {})}
     if is_known(if_none_match, shown.tag):
         return Response(status_code=304, headers=headers)
@@ -241,7 +241,7 @@ async def _changed(
     ) as waiter:
         while True:
             async with runtime.database.connection() as connection:
-                shown = await queries.show(connection, order_id, owner, for_staff=owner is None)
+                shown = await rendering_queries.show(connection, order_id, owner, for_staff=owner is None)
             if not is_known(if_none_match, shown.tag):
                 return shown, True
             with waiting(request) as may_wait:

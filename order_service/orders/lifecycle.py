@@ -254,6 +254,8 @@ class OrderState:
     refunding: int = 0
     delivered_at: datetime | None = None
     client_address: str | None = None
+    redeemed: int = 0
+    """How many codes it was placed with."""
     pays_by_token: bool = False
     """Whether a payment token is charged once its stock is reserved; loaded for pending orders only."""
     shipments: dict[UUID, Shipment] = field(default_factory=dict)

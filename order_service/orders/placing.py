@@ -21,11 +21,11 @@ from contracts.address import Address
 from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events.base import Event
-from order_service.orders import metrics, placing_reads
+from order_service.orders import metrics, placing_read_queries
 from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import NewOrder, NewRedemption, OrderedCart, UnpaidLimits, largest
-from order_service.orders.placing_reads import Found
+from order_service.orders.placing_read_queries import Found
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.pricing.lines import QuoteLine
 from order_service.pricing.promotions import PromotionUnusable, Reason
@@ -132,8 +132,8 @@ async def _read(
     connection: Connection, wanted: OrderIn, key: Key, caller_id: UUID, account_id: UUID, address: str | None
 ) -> Found:
     if wanted.lines is None:
-        return await placing_reads.read_cart(connection, key, account_id, address, wanted)
-    return await placing_reads.read(connection, key, caller_id, account_id, address, wanted)
+        return await placing_read_queries.read_cart(connection, key, account_id, address, wanted)
+    return await placing_read_queries.read(connection, key, caller_id, account_id, address, wanted)
 
 
 async def _limit_reached(

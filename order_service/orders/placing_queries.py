@@ -1,4 +1,4 @@
-"""The hot statement of placing an order, which writes all that is made; `placing_reads` has the one before it."""
+"""The hot statement that places an order, with all that belongs to it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from order_service.orders.models import (
     PaymentStatus,
     Status,
 )
-from order_service.orders.queries import SHOW, RenderedOrder
+from order_service.orders.rendering_queries import SHOW, RenderedOrder
 from order_service.orders.schemas import LineIn
 from order_service.pricing.lines import Adjustment, QuoteLine
 from order_service.promotions.models import CODE_EXHAUSTED, CUSTOMER_EXHAUSTED, USES_EXHAUSTED
@@ -86,7 +86,7 @@ _COUNTED = """over AS (
 ), """
 _CART = """cart AS (
     INSERT INTO carts (customer_id, version) SELECT :order.actor_id, 1 FROM {room}
-    ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1
+    ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1, codes = '{{}}'
     WHERE carts.version = :order.cart.version::bigint RETURNING true
 ), """
 _EMPTIED = """, emptied AS (

@@ -1,6 +1,5 @@
 """Statements that lock, change, show and list orders; `placing_queries` inserts new ones."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,21 +8,21 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from contracts.address import Address
 from order_service.orders import events, metrics
 from order_service.orders.lifecycle import EventKind, OrderState, Shipment
 from order_service.orders.models import (
     BEFORE_PAID,
     ENDS,
+    UNWANTED,
     FulfilmentStatus,
     HistoryEntry,
     Order,
     OrderLine,
     OrderShipment,
-    PaymentStatus,
     Status,
 )
-from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert, rows
+from order_service.orders.rendering_queries import TAG
+from service_kit.database import AnySession, Session, Statement, Transaction, insert, rows
 from service_kit.database.keyset import Position, Slice, keyset
 from service_kit.database.signals import signal
 from service_kit.database.summaries import SUMMARY_LINES
@@ -34,7 +33,7 @@ from service_kit.problems import not_found
 # the token's key, and not by EXISTS, which may read all of the table.
 LOCK = Statement("""
 SELECT id, number::text, customer_id, status, currency, total, captured, refunded, refunding, pay_by, ship_to, version,
-       status_since, delivered_at, client_address,
+       status_since, delivered_at, client_address, redeemed,
        status = 'pending' AND (SELECT true FROM payment_tokens WHERE order_id = orders.id) IS TRUE AS pays_by_token
 FROM orders WHERE id = ANY(:ids::uuid[]) ORDER BY id FOR UPDATE
 """)
@@ -64,6 +63,40 @@ WITH saved AS (
     UPDATE payments SET check_at = now() WHERE order_id = ANY(:ended::uuid[]) AND settled_at IS NULL
 )
 {outbox.INSERT}
+""")
+# The uses of codes by orders that ended without a sale, exactly once: a use that was given back is not found again.
+# Locks are taken as in placing: counters of promotions, of codes, of customers, each in ascending order.
+GIVE_BACK = Statement("""
+WITH back AS (
+    UPDATE redemptions SET given_back_at = now() WHERE order_id = ANY(:order_ids::uuid[]) AND given_back_at IS NULL
+    RETURNING promotion_id, code, customer_key
+), by_promotion AS (
+    SELECT promotion_id, count(*) AS uses FROM back GROUP BY promotion_id
+), held AS (
+    SELECT u.promotion_id FROM by_promotion, promotion_uses u WHERE u.promotion_id = by_promotion.promotion_id
+    ORDER BY u.promotion_id FOR UPDATE OF u
+), uses AS (
+    UPDATE promotion_uses u SET used = u.used - by_promotion.uses FROM held JOIN by_promotion USING (promotion_id)
+    WHERE u.promotion_id = held.promotion_id RETURNING true
+), by_code AS (
+    SELECT code, count(*) AS uses FROM back GROUP BY code
+), held_codes AS (
+    SELECT c.code FROM (SELECT count(*) FROM uses) AS after_uses, by_code, promotion_codes c
+    WHERE c.code = by_code.code AND c.most IS NOT NULL ORDER BY c.code FOR UPDATE OF c
+), codes AS (
+    UPDATE promotion_codes c SET used = c.used - by_code.uses FROM held_codes JOIN by_code USING (code)
+    WHERE c.code = held_codes.code RETURNING true
+), by_customer AS (
+    SELECT promotion_id, customer_key, count(*) AS uses FROM back GROUP BY promotion_id, customer_key
+), held_customers AS (
+    SELECT p.promotion_id, p.customer_key
+    FROM (SELECT count(*) FROM codes) AS after_codes, by_customer, promotion_customers p
+    WHERE (p.promotion_id, p.customer_key) = (by_customer.promotion_id, by_customer.customer_key)
+    ORDER BY p.promotion_id, p.customer_key FOR UPDATE OF p
+)
+UPDATE promotion_customers p SET used = p.used - by_customer.uses
+FROM held_customers h JOIN by_customer USING (promotion_id, customer_key)
+WHERE (p.promotion_id, p.customer_key) = (h.promotion_id, h.customer_key)
 """)
 CHANGE_SHIP_TO = Statement("UPDATE orders SET ship_to = :order.ship_to::jsonb WHERE id = :order.id")
 EXISTS = Statement("SELECT true FROM orders WHERE id = :order_id")
@@ -96,98 +129,10 @@ RETURNING orders.number, found.reason
 COUNT_STUCK = Statement("""
 SELECT stuck_reason, count(*) FROM orders WHERE stuck_reason IS NOT NULL GROUP BY stuck_reason
 """)
-_TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-# Adds newer optional fields of the contract, as null, to addresses that were stored without them.
-_NO_ADDRESS = json.dumps({name: None for name, field in Address.model_fields.items() if not field.is_required()})
-# The same rules as in `models.payment_status`.
-PAYMENT_STATUS = f"""
-CASE WHEN o.captured > 0 AND o.captured <= o.refunded THEN '{PaymentStatus.REFUNDED}'
-     WHEN o.captured - o.refunded >= o.total THEN '{PaymentStatus.PAID}'
-     WHEN o.refunded > 0 THEN '{PaymentStatus.PARTIALLY_REFUNDED}'
-     WHEN o.captured > 0 THEN '{PaymentStatus.PARTIALLY_PAID}'
-     ELSE '{PaymentStatus.UNPAID}' END
-"""
-# Every change of the response must change the tag. Refunds, `stuck_reason` and the erasure of an account don't change
-# the version, so they are parts of the tag.
-TAG = """
-concat_ws('.', o.version, nullif(o.refunded, 0), CASE WHEN o.stuck_reason IS NOT NULL THEN 'still' END,
-          CASE WHEN o.ship_to->>'name' = 'erased' THEN 'erased' END)
-"""
 SNAPSHOTS = Statement(f"""
 SELECT id AS order_id, status, (SELECT true FROM payment_tokens WHERE order_id = o.id) IS TRUE AS pays_by_token,
        {TAG} AS tag
 FROM orders o WHERE id = ANY(:ids::uuid[])
-""")
-LINE_TOTAL = "coalesce(l.total, l.unit_price * l.quantity - l.discount + l.tax)"
-"""`pricing.lines.line_total`, of a line `l`."""
-_LINES = f"""
-json_agg(json_build_object(
-    'product_id', l.product_id, 'sku', l.sku, 'name', l.name, 'quantity', l.quantity,
-    'unit_price', json_build_object('amount', l.unit_price, 'currency', o.currency),
-    'total', json_build_object('amount', {LINE_TOTAL}, 'currency', o.currency)
-) ORDER BY l.position)
-"""
-# `pricing.schemas.rate_text`: all decimals but up to four zeros at the end.
-_RATE = """
-CASE WHEN l.tax_rate = 0 THEN '0.00'
-     ELSE regexp_replace(to_char(l.tax_rate / 1000000.0, 'FM0.000000'), '0{1,4}$', '') END
-"""
-_QUOTE_LINES = f"""
-json_agg(json_build_object(
-    'product_id', l.product_id, 'quantity', l.quantity, 'unit_price', l.unit_price,
-    'subtotal', l.unit_price * l.quantity, 'discount', l.discount, 'net', {LINE_TOTAL} - l.tax, 'tax', l.tax,
-    'tax_rate', {_RATE}, 'total', {LINE_TOTAL}
-) ORDER BY l.position)
-"""
-_SHIPPING = """
-CASE WHEN o.shipping IS NULL THEN '{"method": null, "name": null, "amount": 0, "discount": 0, "net": 0, "tax": 0,
-                                   "total": 0, "from": null, "to": null}'::jsonb
-     ELSE o.shipping - '{id,kind,standard_amount,taxes}'::text[] END
-"""
-_ADJUSTMENTS = """
-CASE WHEN o.discount = 0 THEN '[]' ELSE (
-    SELECT coalesce(json_agg(json_build_object(
-        'promotion_id', a.promotion_id, 'code', a.code, 'line', nullif(a.position, 0), 'amount', a.amount
-    ) ORDER BY a.position, a.promotion_id), '[]') FROM order_adjustments a WHERE a.order_id = o.id
-) END
-"""
-# `pricing.schemas.OrderQuoteOut`.
-_QUOTE = f"""
-json_build_object(
-    'currency', o.currency, 'lines', of_order.quote_lines, 'shipping', {_SHIPPING}, 'discount', o.discount,
-    'net', o.total - o.tax, 'tax', o.tax, 'rounding', 0, 'total', o.total,
-    'prices_include_tax', o.prices_include_tax, 'tax_note', o.tax_note, 'adjustments', {_ADJUSTMENTS}
-)
-"""
-_PARCELS = """
-CASE WHEN o.fulfilment_status = 'unfulfilled' THEN '[]' ELSE (
-    SELECT coalesce(json_agg(json_build_object(
-        'id', p.id, 'status', p.status, 'carrier', p.carrier, 'tracking_number', p.tracking_number,
-        'tracking_url', p.tracking_url
-    ) ORDER BY p.id), '[]') FROM order_shipments p WHERE p.order_id = o.id
-) END
-"""
-# `schemas.OrderOut` as JSON, written by PostgreSQL, so that a large order doesn't block the event loop.
-_BODY = f"""
-json_build_object(
-    'id', o.id, 'number', o.number::text, 'customer_id', o.customer_id, 'status', o.status,
-    'payment_status', {PAYMENT_STATUS}, 'fulfilment_status', o.fulfilment_status,
-    'line_count', of_order.line_count, 'lines', of_order.lines,
-    'total', json_build_object('amount', o.total, 'currency', o.currency),
-    'ship_to', '{_NO_ADDRESS}'::jsonb || o.ship_to,
-    'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}),
-    'created_at', to_char(o.created_at AT TIME ZONE 'UTC', {_TIME}),
-    'stuck_reason', CASE WHEN :for_staff THEN o.stuck_reason END, 'version', o.version, 'parcels', {_PARCELS},
-    'bill_to', CASE WHEN o.bill_to IS NOT NULL THEN '{_NO_ADDRESS}'::jsonb || o.bill_to END, 'quote', {_QUOTE}
-)::text
-"""
-SHOW = Statement(f"""
-SELECT {_BODY} AS body, {TAG} AS tag
-FROM orders o, LATERAL (
-    SELECT count(*) AS line_count, coalesce({_LINES}, '[]') AS lines, coalesce({_QUOTE_LINES}, '[]') AS quote_lines
-    FROM order_lines l WHERE l.order_id = o.id
-) AS of_order
-WHERE o.id = :order_id AND (:owner::uuid IS NULL OR o.customer_id = :owner)
 """)
 _LINE_COLUMNS = ", ".join(OrderLine.model_fields)
 LINES = Statement(f"""
@@ -243,7 +188,8 @@ async def lock(tx: Transaction, order_id: UUID, *, of: UUID | None = None) -> Or
 
 
 async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
-    """Hot: saves what `OrderState.move` changed (row, history, shipments), with its events.
+    """Hot: saves what `OrderState.move` changed (row, history, shipments), with its events. An order that ends without
+    a sale gives back the uses of its codes; one that is returned does not, since the customer had the goods.
 
     It does not request refunds (`to_refund`); `payments.refunds.save` does both.
     """
@@ -260,6 +206,8 @@ async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
         ended=[order.id for order in moved if order.status in ENDS],
         events=events.of(moved, lines),
     )
+    if lost := [order.id for order in moved if order.redeemed and order.status in UNWANTED]:
+        await GIVE_BACK.execute(tx, order_ids=lost)
     tx.added_events = True
     _signal_moved(tx, moved)
     for order in moved:
@@ -283,13 +231,6 @@ def _signal_moved(tx: Transaction, moved: Sequence[OrderState]) -> None:
         signal(tx, AWAITING_PAYMENT, *awaiting)
 
 
-class RenderedOrder(NamedTuple):
-    """The body of an order's response, and its tag."""
-
-    body: str
-    tag: str
-
-
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The filters of a list of orders; None or empty: no filter."""
@@ -306,16 +247,6 @@ class Summary(NamedTuple):
     lines: Sequence[Any]
     line_count: int
     parcels: Sequence[Any]
-
-
-async def show(db: Connection | Transaction, order_id: UUID, owner: UUID | None, *, for_staff: bool) -> RenderedOrder:
-    """Hot: the whole response from one statement (benchmark: read an order). `owner` None: any customer's. `for_staff`:
-    with `stuck_reason`, which customers don't see. Raises: NotFound.
-
-    Within a transaction it includes the transaction's own changes.
-    """
-    row = await SHOW.fetchrow(db, order_id=order_id, owner=owner, for_staff=for_staff)
-    return RenderedOrder(*row) if row else not_found(Order, order_id)
 
 
 async def lines_of(tx: Transaction, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Any]]:

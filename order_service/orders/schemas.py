@@ -14,7 +14,7 @@ from order_service.orders.models import NOTE, Actor, FulfilmentStatus, HistoryEn
 from order_service.pricing.lines import line_total
 from order_service.pricing.promotions import MOST_CODES
 from order_service.pricing.quotes import MAX_AMOUNT
-from order_service.pricing.schemas import OrderQuoteOut, quote_values
+from order_service.pricing.schemas import Code, OrderQuoteOut, quote_values
 from service_kit.addresses import PostalAddress
 from service_kit.database.summaries import SUMMARY_LINES
 from service_kit.iso_codes import Currency
@@ -39,12 +39,6 @@ class BillTo(PostalAddress):
     """The billing address: whom invoices are made out to."""
 
 
-Code = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=64),
-    Printable,
-    Field(description="the code of a promotion, in any case"),
-]
 TaxIdNumber = Annotated[
     str,
     StringConstraints(strip_whitespace=True, to_upper=True, min_length=4, max_length=20),

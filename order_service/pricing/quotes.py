@@ -176,7 +176,7 @@ def _with_terms(found: Quote, terms: Terms, now: datetime) -> Quote:
         found,
         shipping=shipping,
         shipping_methods=offered,
-        adjustments=applied.adjustments if applied else (),
+        adjustments=sorted(applied.adjustments, key=lambda each: (each.position, each.promotion_id)) if applied else (),
         redeemed=applied.redeemed if applied else {},
         prices_include_tax=zone is None or zone.prices_include_tax,
         tax_note=note,

@@ -6,16 +6,23 @@ Its amounts are integers in its currency. In every line, in the shipping and in 
 from collections.abc import Iterable, Sequence
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from order_service.pricing.arithmetic import MILLION
 from order_service.pricing.lines import SHIPPING, Adjustment, Shipping, line_total
 from order_service.pricing.quotes import Quote
 from order_service.pricing.tax import TaxNote
+from service_kit.text import Printable
 
+Code = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, to_upper=True, min_length=1, max_length=64),
+    Printable,
+    Field(description="the code of a promotion, in any case"),
+]
 Rate = str
 """A rate as a decimal string, such as "0.20" for 20 %."""
 

@@ -71,6 +71,7 @@ class Shop:
             slug="a-mug",
             status=status,
             prices=list(prices) or usual,
+            **more,
         )
         await self.deliver(event)
         return product_id

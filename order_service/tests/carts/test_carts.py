@@ -9,7 +9,7 @@ import pytest
 
 from contracts.events.stock_levels import StockChanged
 from order_service.carts import use_cases
-from order_service.orders import placing_reads
+from order_service.orders import placing_read_queries
 from order_service.tests.conftest import Shop, scheduled
 
 
@@ -40,7 +40,14 @@ async def test_items_are_changed_and_removed(shop: Shop) -> None:
     assert (await shop.customer.delete(f"/cart/items/{first}")).status_code == 204
     assert (await shop.customer.delete(f"/cart/items/{first}")).status_code == 404
     assert [item["product_id"] for item in (await shop.customer.get("/cart")).json()["items"]] == [str(second)]
-    assert (await shop.staff.get("/cart")).json() == {"version": 0, "items": [], "total": None}
+    assert (await shop.staff.get("/cart")).json() == {
+        "version": 0,
+        "items": [],
+        "codes": [],
+        "total": None,
+        "quote": None,
+        "problems": [],
+    }
     assert (await shop.customer.delete("/cart")).status_code == 204
     assert (await shop.customer.get("/cart")).json()["items"] == []
 
@@ -115,7 +122,7 @@ async def test_a_cart_that_changes_between_reading_and_placing_is_not_ordered(
         "the same again": lambda: shop.customer.put(f"/cart/items/{first}", json={"quantity": 7}),
     }
     await shop.customer.put(f"/cart/items/{first}", json={"quantity": 2})
-    read = placing_reads.read_cart
+    read = placing_read_queries.read_cart
     for name, change in changes.items():
 
         async def read_then_changed(*arguments: Any, change: Any = change) -> Any:
@@ -124,7 +131,7 @@ async def test_a_cart_that_changes_between_reading_and_placing_is_not_ordered(
             return found
 
         with monkeypatch.context() as patched:
-            patched.setattr(placing_reads, "read_cart", read_then_changed)
+            patched.setattr(placing_read_queries, "read_cart", read_then_changed)
             answer = await shop.place(from_cart=True)
         assert (answer.status_code, _type(answer)) == (409, "/problems/cart-changed"), name
         assert answer.json()["version"] == (await shop.customer.get("/cart")).json()["version"]

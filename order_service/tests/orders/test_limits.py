@@ -14,7 +14,7 @@ import pytest
 from contracts.events.stock_levels import StockChanged
 from contracts.events.users import UserChanged, UserErased
 from order_service.fulfilment import jobs
-from order_service.orders import placing_reads
+from order_service.orders import placing_read_queries
 from order_service.payments import jobs as payment_jobs
 from order_service.payments.models import Payment, PaymentState
 from order_service.tests.conftest import Shop, secrets
@@ -106,17 +106,17 @@ async def test_an_order_that_nothing_was_owed_before_is_counted_if_another_was_f
     product_id = await limited.product()
     await limited.customer.put(f"/cart/items/{product_id}", json={"quantity": 1})
     for name, order in {"read": limited.place(product_id), "read_cart": limited.place(from_cart=True)}.items():
-        read = getattr(placing_reads, name)
+        read = getattr(placing_read_queries, name)
 
         async def read_then_placed(*arguments: Any, read: Any = read, name: str = name) -> Any:
             found = await read(*arguments)
-            monkeypatch.setattr(placing_reads, name, read)
+            monkeypatch.setattr(placing_read_queries, name, read)
             others = [await limited.place(product_id) for _ in range(20)]
             assert {other.status_code for other in others} <= {201, 429}
             assert await limited.execute("SELECT count(*) FROM orders") == 20
             return replace(found, account_has_unpaid=False, address_has_unpaid=False)
 
-        monkeypatch.setattr(placing_reads, name, read_then_placed)
+        monkeypatch.setattr(placing_read_queries, name, read_then_placed)
         assert rejected(await order) == "/problems/too-many-unpaid-orders"
     assert await limited.execute("SELECT count(*) FROM orders WHERE owes_alone") == 1
     assert len((await limited.customer.get("/cart")).json()["items"]) == 1
