@@ -31,6 +31,7 @@ from benchmarks.floor import cpu_of
 from benchmarks.goods import Draw
 from benchmarks.load.client import send
 from benchmarks.load.plan import Plan
+from benchmarks.rules import configure
 from benchmarks.stage import Server, Stage, connected, python_of
 from local_stack import ports
 from local_stack.environment import ROOT
@@ -69,6 +70,11 @@ class Side(NamedTuple):
     settings: dict[str, Any]
 
 
+async def _fill_taxed(database: str) -> None:
+    await fill_accounts(database)
+    await configure(database)
+
+
 async def _nothing(_: str) -> None:
     pass
 
@@ -78,6 +84,7 @@ def _cases() -> dict[str, Case]:
     orders = partial(place_order.orders, draw, 3, place_order.FASTEST * int(SECONDS))
     return {
         "place_order": Case("order_service", "fill_catalogue", fill_accounts, LIMITS_ON, orders, settle, 201),
+        "place_taxed_order": Case("order_service", "fill_catalogue", _fill_taxed, LIMITS_ON, orders, settle, 201),
         "product_read": Case("product_service", "fill_products", _nothing, {}, lambda: products, _nothing, 200),
     }
 

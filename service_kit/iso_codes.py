@@ -1,6 +1,7 @@
 """The codes of countries and currencies that a request may name, as ISO publishes them."""
 
 import re
+from functools import cache
 from typing import Annotated, Any
 
 import iso3166
@@ -16,6 +17,7 @@ COUNTRIES = frozenset(code for code in iso3166.countries_by_alpha2 if not _USER_
 CURRENCIES = frozenset(currency.code for currency in iso4217.Currency if currency.exponent is not None)
 
 
+@cache
 def smallest_charge(currency: str) -> int:
     """The amount, in minor units, of which charges and refunds must be multiples. If a currency has three decimals,
     payment processors such as Stripe require the last digit to be 0."""

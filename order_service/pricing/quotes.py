@@ -5,7 +5,7 @@ Amounts are integers in the currency's minor unit.
 """
 
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -172,8 +172,10 @@ def _with_terms(found: Quote, terms: Terms, now: datetime) -> Quote:
             reasons = [{"code": code, "reason": reason} for code, reason in applied.reasons.items()]
             problems.append(PromotionUnusable(codes=reasons))
     zone, note = _tax(terms, lines, shipping, now, step)
-    return replace(
-        found,
+    return Quote(
+        found.currency,
+        lines,
+        found.unpriced,
         shipping=shipping,
         shipping_methods=offered,
         adjustments=sorted(applied.adjustments, key=lambda each: (each.position, each.promotion_id)) if applied else (),

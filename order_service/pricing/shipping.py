@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 from uuid import UUID
 
@@ -171,6 +172,7 @@ def choose(offered: Sequence[ShippingMethodOffer], wanted: str | None, to: Desti
     return Shipping(chosen, amount=chosen.amount, total=chosen.amount, standard_amount=min(delivered))
 
 
+@lru_cache(maxsize=1024)
 def working_days_after(day: date, count: int) -> date:
     """The day `count` working days (Monday to Friday) after `day`; a weekend counts as the Monday after it."""
     while day.weekday() >= SATURDAY:

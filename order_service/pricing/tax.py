@@ -121,25 +121,26 @@ class Taxes:
 
 def apply(zone: TaxZone, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime, step: int) -> None:
     """Sets tax, rate and total of each line and of the shipping."""
-    for line in lines:
-        line.tax_rate = zone.rate(line.facts.tax_class, now)
-    parts = _shipping_parts(zone, lines, shipping, now)
-    prices = [line.price for line in lines] + [price for _, price in parts]
-    rates = [line.tax_rate for line in lines] + [rate for rate, _ in parts]
+    rates = _rates(zone, lines, now)
+    parts = _shipping_parts(zone, lines, rates, shipping, now)
+    prices = [line.price for line in lines]
+    if parts:
+        prices += [price for _, price in parts]
+        rates += [rate for rate, _ in parts]
     if zone.rounding == "rate":
         taxes = _by_rate(zone, prices, rates, step)
     else:
         taxes = [zone.tax_in(price, rate, step) for price, rate in zip(prices, rates, strict=True)]
-    for line, tax in zip(lines, taxes, strict=False):
-        line.tax = tax
-        line.total = line.price if zone.prices_include_tax else line.price + tax
-    taxed = [
-        TaxPart(rate, price - tax if zone.prices_include_tax else price, tax)
+    included = zone.prices_include_tax
+    for line, rate, price, tax in zip(lines, rates, prices, taxes, strict=False):
+        line.tax_rate, line.tax = rate, tax
+        line.total = price if included else price + tax
+    shipping.taxes = [
+        TaxPart(rate, price - tax if included else price, tax)
         for (rate, price), tax in zip(parts, taxes[len(lines) :], strict=True)
     ]
-    shipping.taxes = taxed
-    shipping.tax = sum(each.tax for each in taxed)
-    shipping.total = shipping.price if zone.prices_include_tax else shipping.price + shipping.tax
+    shipping.tax = sum([each.tax for each in shipping.taxes])
+    shipping.total = shipping.price if included else shipping.price + shipping.tax
 
 
 def apply_reverse_charge(home: TaxZone | None, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime) -> None:
@@ -147,39 +148,42 @@ def apply_reverse_charge(home: TaxZone | None, lines: Sequence[QuoteLine], shipp
     for line in lines:
         line.total = line.price
     shipping.total = shipping.price
-    parts = [(0, shipping.price)] if shipping.price else []
     if home is not None and home.prices_include_tax:
-        for line in lines:
-            line.total -= home.tax_in(line.price, home.rate(line.facts.tax_class, now), 1)
-        rates = {line.position: home.rate(line.facts.tax_class, now) for line in lines}
-        parts = _shipping_parts(home, lines, shipping, now, rates)
+        rates = _rates(home, lines, now)
+        for line, rate in zip(lines, rates, strict=True):
+            line.total -= home.tax_in(line.price, rate, 1)
+        parts = _shipping_parts(home, lines, rates, shipping, now)
         shipping.total -= sum(home.tax_in(price, rate, 1) for rate, price in parts)
-    shipping.taxes = [TaxPart(0, shipping.total, 0)] if parts else []
+    shipping.taxes = [TaxPart(0, shipping.total, 0)] if shipping.total else []
+
+
+def _rates(zone: TaxZone, lines: Sequence[QuoteLine], now: datetime) -> list[int]:
+    """The rate of each line."""
+    classes = [line.facts.tax_class for line in lines]
+    known = {tax_class: zone.rate(tax_class, now) for tax_class in set(classes)}
+    return [known[tax_class] for tax_class in classes]
 
 
 def _shipping_parts(
-    zone: TaxZone,
-    lines: Sequence[QuoteLine],
-    shipping: Shipping,
-    now: datetime,
-    rates: Mapping[int, int] | None = None,
+    zone: TaxZone, lines: Sequence[QuoteLine], rates: Sequence[int], shipping: Shipping, now: datetime
 ) -> list[tuple[int, int]]:
-    """The shipping's price, divided into the parts that are taxed at one rate: (rate, price). `rates`: of each line, by
-    position (None: those that stand in the lines)."""
-    if shipping.method is None or not shipping.price:
+    """The shipping's price, divided into the parts that are taxed at one rate: (rate, price). `rates`: of the lines."""
+    method, price = shipping.method, shipping.price
+    if method is None or not price:
         return []
-    if shipping.method.tax != FOLLOWS_GOODS or not lines:
-        tax_class = STANDARD if shipping.method.tax == FOLLOWS_GOODS else shipping.method.tax
-        return [(zone.rate(tax_class, now), shipping.price)]
+    if method.tax != FOLLOWS_GOODS:
+        return [(zone.rate(method.tax, now), price)]
+    if len(set(rates)) == 1:
+        return [(rates[0], price)]
     weights = [line.price for line in lines]
     if not any(weights):  # goods that are free: by what they cost before the discount
         weights = [line.subtotal for line in lines]
     if not any(weights):
         weights = [line.quantity for line in lines]
     found: defaultdict[int, int] = defaultdict(int)
-    for line, price in zip(lines, split(shipping.price, weights), strict=True):
-        found[rates[line.position] if rates else line.tax_rate] += price
-    return [(rate, price) for rate, price in sorted(found.items(), reverse=True) if price]
+    for rate, amount in zip(rates, split(price, weights), strict=True):
+        found[rate] += amount
+    return [(rate, amount) for rate, amount in sorted(found.items(), reverse=True) if amount]
 
 
 def _by_rate(zone: TaxZone, prices: Sequence[int], rates: Sequence[int], step: int) -> list[int]:
