@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from order_service.catalogue.models import Facts, Price, Product
 from order_service.pricing.arithmetic import half_up, part, share, split
+from order_service.pricing.lines import QuoteLine, Shipping
 from order_service.pricing.promotions import Amount, BuyGet, Conditions, FreeShipping, Percent, Promotion, Scope, Stage
 from order_service.pricing.quotes import Quote
 from order_service.pricing.shipping import Destination, ShippingMethod
@@ -94,7 +95,8 @@ def quoted(order: dict[str, Any], **changes: Any) -> Quote:
 @settings(max_examples=300)
 def test_the_parts_add_up_and_none_is_negative(order: dict[str, Any]) -> None:
     found = quoted(order)
-    step, parts = step_of(found.currency), [*found.lines, found.shipping]
+    step = step_of(found.currency)
+    parts: list[QuoteLine | Shipping] = [*found.lines, found.shipping]
     assert found.total == sum(each.total for each in parts)
     assert found.tax == sum(each.tax for each in parts)
     assert found.discount == sum(each.discount for each in parts)
