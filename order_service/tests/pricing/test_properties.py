@@ -26,7 +26,7 @@ CURRENCIES = st.sampled_from(["GBP", "JPY", "KWD"])
 
 @st.composite
 def goods(draw: st.DrawFn, currency: str) -> list[tuple[Product, int]]:
-    found = []
+    found: list[tuple[Product, int]] = []
     for id in draw(st.lists(st.sampled_from(IDS), min_size=1, max_size=5)):
         price = draw(st.integers(0, 400)) * step_of(currency)
         facts = Facts(
