@@ -40,6 +40,10 @@ class Permission(StrEnum):
     MFA_WRITE = "mfa:write", "Set up, change and remove one's own second factor", _USER
     ROLES_MANAGE = "roles:manage", "Create, change and delete roles", _ADMIN
     API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients and their secrets", _ADMIN
+    CUSTOMER_GROUPS_MANAGE = (
+        "customer-groups:manage",
+        "Create, change and delete customer groups, and see and change their members",
+    )
     AUDIT_LOG_READ = (
         "audit-log:read",
         "See the audit logs: who changed what in each service",

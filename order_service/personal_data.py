@@ -70,7 +70,7 @@ DELETE FROM outbox WHERE published_at IS NOT NULL
 ERASE_CARTS = Statement("DELETE FROM carts WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CART_ITEMS = Statement("DELETE FROM cart_items WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CUSTOMERS = Statement("""
-UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL
+UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL, groups = '{}'
 WHERE user_id = ANY(:customer_ids::uuid[]) AND email IS NOT NULL
 """)
 STATEMENTS = (

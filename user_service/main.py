@@ -13,6 +13,8 @@ from user_service.api_clients import endpoints as api_clients
 from user_service.audit import endpoints as audit
 from user_service.auth import discovery
 from user_service.auth import endpoints as auth
+from user_service.customer_groups import endpoints as customer_groups
+from user_service.customer_groups.jobs import FORGET_DELETED
 from user_service.email_change import endpoints as email_change
 from user_service.keys import endpoints as keys
 from user_service.keys import use_cases as key_use_cases
@@ -46,6 +48,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             addresses.router,
             accounts.router,
             roles.router,
+            customer_groups.router,
             api_clients.router,
             keys.router,
             discovery.router,
@@ -60,6 +63,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             Job("signing-keys", key_use_cases.maintain_keys, every=timedelta(minutes=5)),
             Job("second-factor-encryption", mfa_use_cases.renew_encryption, every=timedelta(days=1)),
             SEND_MAILS,
+            FORGET_DELETED,
         ],
         lifespan=open_resources,
         fetch_keys=key_use_cases.published_keys,

@@ -1,7 +1,8 @@
 """Recovers accounts from their snapshots, after the database was restored to an earlier moment.
 
 Passwords, second factors, addresses and sessions are in no event. An account that was registered since comes back with
-a password that nobody knows: its owner sets a new one by "forgot password". A password that was changed since is the
+a password that nobody knows: its owner sets a new one by "forgot password". A customer group that was made since comes
+back with its members, and without its name. A password that was changed since is the
 old one again, so the report names the accounts whose sessions were ended, as after a change of password. An API client
 that was created since is switched off.
 """
@@ -20,13 +21,22 @@ from user_service.settings import Settings
 
 _UPDATE = Statement("""
 UPDATE accounts SET email = :event.email, full_name = :event.full_name, roles = string_to_array(:roles, ' '),
-    email_verified = :event.email_verified, active = :event.active, version = :event.version
+    email_verified = :event.email_verified, active = :event.active, version = :event.version,
+    groups = coalesce(:event.groups::uuid[], groups)
 WHERE id = :event.user_id
 """)
 _INSERT = Statement("""
-INSERT INTO accounts (id, created_at, version, email, full_name, password_hash, roles, email_verified, active)
+INSERT INTO accounts (id, created_at, version, email, full_name, password_hash, roles, email_verified, active,
+                      groups)
 VALUES (:event.user_id, :now, :event.version, :event.email, :event.full_name, :password_hash,
-        string_to_array(:roles, ' '), :event.email_verified, :event.active)
+        string_to_array(:roles, ' '), :event.email_verified, :event.active, coalesce(:event.groups::uuid[], '{}'))
+""")
+# Names of customer groups are in no event; without a row, nobody could remove their members.
+_ADD_LOST_GROUPS = Statement("""
+INSERT INTO customer_groups (id, created_at, version, name)
+SELECT DISTINCT lost.id, now(), :version::int, 'recovered ' || lost.id FROM accounts, unnest(groups) AS lost (id)
+ON CONFLICT (id) DO NOTHING
+RETURNING id
 """)
 _ERASE = Statement("DELETE FROM accounts WHERE id = :id")
 _ERASE_MAILS = Statement("DELETE FROM mails WHERE account_id = :id")
@@ -50,6 +60,8 @@ async def recover(tx: Transaction, journal: Journal, settings: Settings) -> None
             await _store(tx, journal, event.model_copy(update={"version": event.version + JUMP}), unknown)
         elif isinstance(event, events.ApiClientChanged):
             await _set_client(tx, journal, event)
+    lost = await _ADD_LOST_GROUPS.fetch(tx, version=JUMP)
+    journal.note("customer groups whose names are lost: rename them", *(id for (id,) in lost))
 
 
 async def _store(tx: Transaction, journal: Journal, event: events.UserChanged, unknown: str) -> None:

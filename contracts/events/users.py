@@ -37,6 +37,9 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
         description="sessions that ended within the longest lifetime of an access token (the latest ones): "
         "compaction may have removed their `session.ended`",
     )
+    groups: list[UUID] | None = Field(
+        default=None, description="the ids of the account's customer groups; null: not known"
+    )
 
 
 class UserErased(UserEvent, type="mart.user.erased.v1", terminal=True):

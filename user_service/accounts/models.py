@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 from typing import Self
+from uuid import UUID
 
-from sqlalchemy import Column, Index, Text, literal_column, text
+from sqlalchemy import Column, Index, Text, Uuid, literal_column, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
@@ -51,6 +52,7 @@ class Account(Entity, Versioned, table=True):
     __table_args__ = (
         Index("ix_accounts_created_at_id", "created_at", "id"),
         Index("ix_accounts_roles", "roles", postgresql_using="gin"),
+        Index("ix_accounts_groups", "groups", postgresql_using="gin"),
         Index("uq_accounts_email_key", text(KEY.format("email")), unique=True, postgresql_where=text("NOT collides")),
         Index("ix_accounts_email_key", text(KEY.format("email"))),
         Index(
@@ -66,6 +68,8 @@ class Account(Entity, Versioned, table=True):
     full_name: str
     password_hash: str
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    groups: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
+    """The ids of its customer groups."""
     email_verified: bool = False
     collides: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     """True if it was created before all spellings of an address counted as one, and another account had the same."""

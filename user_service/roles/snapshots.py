@@ -11,7 +11,9 @@ from user_service.roles import grants
 
 async def publish(tx: Session, account: Account) -> None:
     """Publishes the account as it is now. Call it in the transaction that has locked it and raised its version."""
-    fields = account.model_dump(include={"email", "full_name", "roles", "email_verified", "active", "version"})
+    fields = account.model_dump(
+        include={"email", "full_name", "roles", "groups", "email_verified", "active", "version"}
+    )
     permissions = sorted(await grants.permissions_held(tx, account.roles))
     ended = await account_status.recently_ended_sessions(tx, account.id)
     changed = users.UserChanged(user_id=account.id, permissions=permissions, ended_sessions=ended, **fields)
