@@ -10,11 +10,13 @@ from typing import Self
 
 
 class Role(StrEnum):
-    """The built-in roles. Each has all permissions of those below it."""
+    """The built-in roles. Each has all permissions of those below it; `Guest` has those of `User`, and shows that the
+    account has no password."""
 
     ADMIN = "Admin"
     SUB_ADMIN = "SubAdmin"
     USER = "User"
+    GUEST = "Guest"
 
 
 _ADMIN, _USER = Role.ADMIN, Role.USER
@@ -103,6 +105,7 @@ ROLES = MappingProxyType(
         Role.ADMIN: frozenset(Permission),
         Role.SUB_ADMIN: frozenset(each for each in Permission if each.lowest_role != Role.ADMIN),
         Role.USER: frozenset(each for each in Permission if each.lowest_role == Role.USER),
+        Role.GUEST: frozenset(each for each in Permission if each.lowest_role == Role.USER),
     }
 )
 

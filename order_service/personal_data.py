@@ -6,6 +6,7 @@ from uuid import UUID
 from order_service.catalogue import queries as catalogue
 from order_service.fulfilment import use_cases as fulfilment
 from order_service.fulfilment.use_cases import Step
+from order_service.merging import merge
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import BEFORE_PAID, Actor
 from service_kit.clock import utcnow
@@ -100,5 +101,6 @@ PERSONAL_DATA = PersonalData(
     sections=[Section("cart", "cart_items", id="product_id"), Section("orders", "orders", json=ORDER, page=20)],
     erase=erase,
     erase_late=erase_late,
+    merge=merge,
     on_user_changed=catalogue.update_customers,
 )

@@ -16,6 +16,8 @@ from user_service.auth import endpoints as auth
 from user_service.customer_groups import endpoints as customer_groups
 from user_service.customer_groups.jobs import FORGET_DELETED
 from user_service.email_change import endpoints as email_change
+from user_service.guests import endpoints as guests
+from user_service.guests.jobs import DELETE_UNUSED
 from user_service.keys import endpoints as keys
 from user_service.keys import use_cases as key_use_cases
 from user_service.mails import use_cases as mail_use_cases
@@ -40,6 +42,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         description="Registration, sign-in and accounts. Every other service accepts the access tokens issued here.",
         routers=[
             auth.router,
+            guests.router,
             passwords.router,
             verification.router,
             email_change.router,
@@ -64,6 +67,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             Job("second-factor-encryption", mfa_use_cases.renew_encryption, every=timedelta(days=1)),
             SEND_MAILS,
             FORGET_DELETED,
+            DELETE_UNUSED,
         ],
         lifespan=open_resources,
         fetch_keys=key_use_cases.published_keys,

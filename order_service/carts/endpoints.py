@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Request, Response
 
 from order_service.carts import use_cases
-from order_service.carts.schemas import CartOut, QuantityIn
-from order_service.carts.use_cases import CartFull
+from order_service.carts.schemas import CartOut, MergeIn, QuantityIn
+from order_service.carts.use_cases import CartFull, GuestTokenNotGood
 from order_service.pricing.quotes import ProductUnavailable
 from service_kit.http.etag import tagged
 from service_kit.http.problem_responses import problems
@@ -64,6 +64,14 @@ async def remove_item(product_id: UUID, tx: Transaction, who: Writer) -> None:
 async def empty_cart(tx: Transaction, who: Writer) -> None:
     """Removes every item."""
     await use_cases.empty(tx, who.user_id)
+
+
+@router.post("/merge", summary="Merge a guest's cart into mine", responses=problems(GuestTokenNotGood, CartFull))
+async def merge_cart(body: MergeIn, tx: Transaction, who: Writer, request: Request, response: Response) -> CartOut:
+    """After signing in: my cart gets the larger quantity of each product that is in either cart, and the guest's is
+    emptied. Repeating it changes nothing. If my cart has no room for all, both carts stay as they are."""
+    await use_cases.merge(tx, request.app.state.runtime.tokens, who.user_id, body.guest_token)
+    return await _shown(tx, who, request, response)
 
 
 async def _shown(connection: Connection | Transaction, who: Principal, request: Request, response: Response) -> CartOut:

@@ -1,17 +1,25 @@
 """Bodies of requests and answers about carts."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from contracts.money import Money
 from order_service.base import MAX_QUANTITY
 from service_kit.schemas import RequestBody
+from service_kit.security.tokens import MAX_TOKEN_LENGTH
 
 
 class QuantityIn(RequestBody):
     quantity: int = Field(ge=1, le=MAX_QUANTITY, examples=[2])
+
+
+class MergeIn(RequestBody):
+    guest_token: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN_LENGTH)] = Field(
+        description="the access token of the guest whose cart is merged"
+    )
 
 
 class CartItemOut(BaseModel):

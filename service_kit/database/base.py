@@ -82,6 +82,7 @@ def _add_account_status(metadata: MetaData, columns: Sequence[Column[Any]]) -> N
         Column("active", Boolean, nullable=False),
         Column("permissions", ARRAY(Text), nullable=False),
         Column("erased", Boolean, nullable=False),
+        Column("merged_into", Uuid),
         Column("expires_at", DateTime(timezone=True)),
         *columns,
     )

@@ -28,10 +28,10 @@ class CustomerGroupOut(RowOut):
 
 class MemberOut(RowOut):
     user_id: UUID
-    email: str
+    email: str | None
     full_name: str
     active: bool = Field(description="whether the account can sign in")
 
     @classmethod
     def of_account(cls, account: Account) -> Self:
-        return cls.of(account, user_id=account.id)
+        return cls.of(account, user_id=account.id, email=account.address)
