@@ -65,7 +65,7 @@ async def request_links(body: GuestEmail, tx: Session, throttle: UseThrottle, or
 
 @router.post(
     "/auth/guest/claim",
-    summary="Open a guest's orders, or register the guest",
+    summary="Claim a guest's orders",
     openapi_extra=PUBLIC,
     responses=problems(TokenNotGood, AccountExists, PasswordTooWeak),
 )
@@ -85,7 +85,7 @@ async def claim(body: Claim, guests: UseGuests, origin: FromWhere, response: Res
 @router.post(
     "/me/guest-orders",
     status_code=204,
-    summary="Move a guest's orders to my account",
+    summary="Merge a guest into my account",
     responses=problems(NotFound, TokenNotGood, GuestAccount, EmailNotVerified, OtherAddress),
 )
 async def merge(body: GuestOrders, tx: Session, me: Writer) -> None:
