@@ -55,6 +55,15 @@ async def test_a_guest_registers_and_keeps_its_order(world: World) -> None:
     assert (await ada.sign_in()).id == guest.id
 
 
+async def test_a_customer_who_signs_in_gets_the_cart_that_was_filled_before(world: World) -> None:
+    guest, ada, product = await world.guest(), await world.customer(), await world.product(stock=1)
+    await guest.call("order", "PUT", f"/cart/items/{product}", json={"quantity": 3})
+    cart = await ada.call("order", "POST", "/cart/merge", json={"guest_token": guest.token})
+    assert [(item["product_id"], item["quantity"]) for item in cart["items"]] == [(product, 3)]
+    refused = await guest.ask("order", "POST", "/cart/merge", json={"guest_token": ada.token})
+    assert refused.json()["type"] == "/problems/guest-token-not-good"
+
+
 async def _is_mailed(world: World, email: str, subject: str) -> None:
     async def arrived() -> bool:
         found = await world.http.get(f"{world.url('mailbox')}/messages", params={"to": email})
