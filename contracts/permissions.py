@@ -10,11 +10,13 @@ from typing import Self
 
 
 class Role(StrEnum):
-    """The built-in roles. Each has all permissions of those below it."""
+    """The built-in roles. Each has all permissions of those below it; `Guest` has those of `User`, and shows that the
+    account has no password."""
 
     ADMIN = "Admin"
     SUB_ADMIN = "SubAdmin"
     USER = "User"
+    GUEST = "Guest"
 
 
 _ADMIN, _USER = Role.ADMIN, Role.USER
@@ -40,6 +42,10 @@ class Permission(StrEnum):
     MFA_WRITE = "mfa:write", "Set up, change and remove one's own second factor", _USER
     ROLES_MANAGE = "roles:manage", "Create, change and delete roles", _ADMIN
     API_CLIENTS_MANAGE = "api-clients:manage", "Create, change and delete API clients and their secrets", _ADMIN
+    CUSTOMER_GROUPS_MANAGE = (
+        "customer-groups:manage",
+        "Create, change and delete customer groups, and see and change their members",
+    )
     AUDIT_LOG_READ = (
         "audit-log:read",
         "See the audit logs: who changed what in each service",
@@ -99,6 +105,7 @@ ROLES = MappingProxyType(
         Role.ADMIN: frozenset(Permission),
         Role.SUB_ADMIN: frozenset(each for each in Permission if each.lowest_role != Role.ADMIN),
         Role.USER: frozenset(each for each in Permission if each.lowest_role == Role.USER),
+        Role.GUEST: frozenset(each for each in Permission if each.lowest_role == Role.USER),
     }
 )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from contracts.events.users import UserChanged
+from contracts.events.users import UserChanged, UserMerged
 from notification_service.notifications import queries as notifications
 from notification_service.recipients import queries as recipients
 from service_kit.database import Transaction
@@ -15,6 +15,12 @@ async def update(tx: Transaction, events: Sequence[UserChanged]) -> None:
     await notifications.add_waiting(tx, [event.user_id for event in events])
 
 
+async def merge(tx: Transaction, events: Sequence[UserMerged]) -> None:
+    """Moves all that guests have, then makes notifications visible that were hidden because the guest was not known."""
+    await recipients.merge(tx, events)
+    await notifications.add_waiting(tx, [event.into for event in events])
+
+
 PERSONAL_DATA = PersonalData(
     sections=[
         Section("recipient", "recipients", id="customer_id"),
@@ -23,5 +29,6 @@ PERSONAL_DATA = PersonalData(
         Section("deliveries", "deliveries"),
     ],
     erase=recipients.erase,
+    merge=merge,
     on_user_changed=update,
 )

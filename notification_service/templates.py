@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from notification_service.kinds import Kind
 
 # The currencies of ISO 4217 whose minor unit does not have two digits. CLDR's tables can't be used: for a dozen
 # currencies they have the digits that are usual on price tags.
@@ -60,3 +62,18 @@ def environment() -> Environment:
     )
     environment.filters.update(money=format_amount, moment=moment, one_line=one_line, address_rows=_address_rows)
     return environment
+
+
+class Text(NamedTuple):
+    """The title in the inbox, which is the subject of the e-mail, and the text of both."""
+
+    title: str
+    body: str
+
+
+def text_for(kind: Kind, facts: Mapping[str, Any]) -> Text:
+    """Renders the template of this kind, which has a block for each, as plain text without escapes."""
+    template = environment().get_template(f"{kind.value}.txt")
+    context = template.new_context(dict(facts))
+    title, body = ("".join(template.blocks[name](context)) for name in ("title", "body"))
+    return Text(one_line(title), body.strip())

@@ -6,6 +6,7 @@ from uuid import UUID
 from order_service.catalogue import queries as catalogue
 from order_service.fulfilment import use_cases as fulfilment
 from order_service.fulfilment.use_cases import Step
+from order_service.merging import merge
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import BEFORE_PAID, Actor
 from service_kit.clock import utcnow
@@ -31,7 +32,7 @@ ORDER BY id FOR UPDATE SKIP LOCKED
 # The country stays, for accounting. The inventory service has its own copy for shipments that have not left.
 ERASE_SHIP_TO = Statement("""
 UPDATE orders SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
-                                               'country', ship_to->'country')
+                                               'country', ship_to->'country'), bill_to = NULL
 WHERE customer_id = ANY(:customer_ids::uuid[]) AND status <> ALL(:before_paid::text[]) AND ship_to->>'name' <> 'erased'
 """)
 ERASE_REASONS = Statement("""
@@ -70,7 +71,7 @@ DELETE FROM outbox WHERE published_at IS NOT NULL
 ERASE_CARTS = Statement("DELETE FROM carts WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CART_ITEMS = Statement("DELETE FROM cart_items WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CUSTOMERS = Statement("""
-UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL
+UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL, groups = '{}'
 WHERE user_id = ANY(:customer_ids::uuid[]) AND email IS NOT NULL
 """)
 STATEMENTS = (
@@ -100,5 +101,6 @@ PERSONAL_DATA = PersonalData(
     sections=[Section("cart", "cart_items", id="product_id"), Section("orders", "orders", json=ORDER, page=20)],
     erase=erase,
     erase_late=erase_late,
+    merge=merge,
     on_user_changed=catalogue.update_customers,
 )

@@ -13,7 +13,11 @@ from user_service.api_clients import endpoints as api_clients
 from user_service.audit import endpoints as audit
 from user_service.auth import discovery
 from user_service.auth import endpoints as auth
+from user_service.customer_groups import endpoints as customer_groups
+from user_service.customer_groups.jobs import FORGET_DELETED
 from user_service.email_change import endpoints as email_change
+from user_service.guests import endpoints as guests
+from user_service.guests.jobs import DELETE_UNUSED
 from user_service.keys import endpoints as keys
 from user_service.keys import use_cases as key_use_cases
 from user_service.mails import use_cases as mail_use_cases
@@ -38,6 +42,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         description="Registration, sign-in and accounts. Every other service accepts the access tokens issued here.",
         routers=[
             auth.router,
+            guests.router,
             passwords.router,
             verification.router,
             email_change.router,
@@ -46,6 +51,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             addresses.router,
             accounts.router,
             roles.router,
+            customer_groups.router,
             api_clients.router,
             keys.router,
             discovery.router,
@@ -60,6 +66,8 @@ def create(settings: Settings | None = None) -> FastAPI:
             Job("signing-keys", key_use_cases.maintain_keys, every=timedelta(minutes=5)),
             Job("second-factor-encryption", mfa_use_cases.renew_encryption, every=timedelta(days=1)),
             SEND_MAILS,
+            FORGET_DELETED,
+            DELETE_UNUSED,
         ],
         lifespan=open_resources,
         fetch_keys=key_use_cases.published_keys,

@@ -39,13 +39,13 @@ PERSONAL_DATA = PersonalData(sections=SECTIONS, erase=None, on_export=record_exp
 
 
 async def republish_erasures(runtime: Runtime) -> None:
-    """A job that publishes `user.erased` again, one to two days after the erasure.
+    """A job that publishes `user.erased` or `user.merged` again, one to two days after the erasure or the merge.
 
     Kafka compacts only closed segments, and closes a segment only when a record arrives after `segment.ms` (a day). In
     a partition without other traffic, the account's last snapshot would never be removed. A repeated event is harmless,
     and makes the other services erase what they could not erase the first time.
     """
     async with runtime.database.transaction() as tx:
-        for event in await account_status.erased_a_day_ago(tx):
+        for event in await account_status.ended_a_day_ago(tx):
             await outbox.add(tx, event)
             await outbox.delete_published(tx, event.subject)

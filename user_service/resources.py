@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from service_kit.mail import open_mailer
 from service_kit.runtime import Runtime
 from user_service.auth.use_cases import SignIn
+from user_service.guests.use_cases import Guests
 from user_service.keys.models import Schedule
 from user_service.keys.signer import Signer
 from user_service.keys.vault import Vault
@@ -36,5 +37,5 @@ def provide(runtime: Runtime, passwords: Passwords, vault: Vault, signer: Signer
     password_service = PasswordService(runtime.database, passwords, throttle)
     mfa = Mfa(runtime.database, vault, passwords)
     sign_in = SignIn(runtime.database, password_service, mfa, signer, vault, settings)
-    for each in (passwords, vault, signer, throttle, password_service, mfa, sign_in):
+    for each in (passwords, vault, signer, throttle, password_service, mfa, sign_in, Guests(sign_in)):
         runtime.provide(each)

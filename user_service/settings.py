@@ -37,6 +37,9 @@ class Settings(MailSettings, service="user"):
     api_client_days: int = Field(
         default=365, ge=1, description="how many days ahead the end date of an API client may be"
     )
+    guest_days: int = Field(
+        default=30, ge=1, description="a guest without an e-mail address is deleted after so many days without use"
+    )
     password_grant_clients: str | None = Field(
         default=None,
         description="who may send passwords to /auth/token, comma-separated: names of own frontends, and ids of API "
@@ -62,7 +65,9 @@ class Settings(MailSettings, service="user"):
     address_attempts: int = Field(default=100, ge=2, description="wrong passwords from one network, for all accounts")
     mails_to_account: int = Field(default=5, ge=2, description="requested mails to one address")
     requests_of_address: int = Field(
-        default=60, ge=2, description="registrations and requested mails, from one IPv4 address or IPv6 /64 network"
+        default=60,
+        ge=2,
+        description="registrations, guests and requested mails, from one IPv4 address or IPv6 /64 network",
     )
 
     def production_faults(self) -> Iterator[Fault]:

@@ -1,4 +1,4 @@
-"""Topic `users`: snapshots of accounts and API clients, and ended sessions."""
+"""Topic `users`: snapshots of accounts and API clients, what became of them, and ended sessions."""
 
 from uuid import UUID
 
@@ -37,10 +37,20 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
         description="sessions that ended within the longest lifetime of an access token (the latest ones): "
         "compaction may have removed their `session.ended`",
     )
+    groups: list[UUID] | None = Field(
+        default=None, description="the ids of the account's customer groups; null: not known"
+    )
 
 
 class UserErased(UserEvent, type="mart.user.erased.v1", terminal=True):
     """The account and its data were erased; published by user as the terminal event of this id."""
+
+
+class UserMerged(UserEvent, type="mart.user.merged.v1", terminal=True):
+    """A guest's account became part of a registered one: all that belonged to `user_id` belongs to `into` from now on.
+    Published by user as the terminal event of this id, instead of `user.erased`."""
+
+    into: UUID = Field(description="the registered account; it may have been erased since")
 
 
 class SessionEnded(UserEvent, type="mart.session.ended.v1"):

@@ -106,10 +106,10 @@ def test_subjects_are_the_aggregates_whose_version_the_event_carries() -> None:
     }
 
 
-def test_only_erasures_and_deletions_are_terminal() -> None:
+def test_only_what_ends_an_id_is_terminal() -> None:
     """Terminal events belong on compacted topics, where each key has one subject and only its last record stays."""
     last = [event for event in EVENTS if event.terminal]
-    assert {event.type for event in last} == {"mart.user.erased.v1", "mart.product.deleted.v1"}
+    assert {event.type for event in last} == {"mart.user.erased.v1", "mart.user.merged.v1", "mart.product.deleted.v1"}
     assert all(event.key_field == event.subject_field and event.topic.compacted for event in last)
 
 

@@ -23,9 +23,11 @@ class Message(Claimed):
     sent yet, or None. `in_order`: it must be sent after earlier ones of the same customer."""
 
     event_id: UUID
+    kind: str
     customer_id: UUID
     address: str
     full_name: str
+    email_verified: bool
     title: str
     body: str
     facts: dict[str, Any]

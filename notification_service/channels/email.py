@@ -7,7 +7,8 @@ from email.mime.text import MIMEText
 from email.utils import format_datetime, formataddr
 
 from notification_service.channels.channel import Channel, ChannelName, Message
-from notification_service.templates import environment, one_line
+from notification_service.kinds import Kind
+from notification_service.templates import environment, one_line, text_for
 from service_kit.mail import MAIL_BACKOFF, Mailer
 from service_kit.queue import PermanentFailure
 from service_kit.runtime import Runtime
@@ -29,6 +30,8 @@ NOT added.pays_by_itself AND (added.kind <> 'payment.failed' OR (
     ORDER BY before.created_at DESC, before.id DESC LIMIT 1
 ) IS DISTINCT FROM 'payment.failed')
 """
+FREE_TEXT = {Kind.ORDER_PLACED: ("ship_to",), Kind.ORDER_CANCELLED: ("reason",)}
+"""What customers write themselves: not for unconfirmed addresses, or anyone could send spam to strangers."""
 _ADDRESS = re.compile(r"""[^\s<>()\[\]\\,;:@"]+@[^\s<>()\\,;@"]+""")
 
 
@@ -41,7 +44,7 @@ EMAIL = Channel(
     name=ChannelName.EMAIL,
     condition=_CONDITION,
     address="recipient.email",
-    withheld=f"CASE WHEN NOT recipient.email_verified THEN '{NOT_VERIFIED}' END",
+    withheld=f"CASE WHEN NOT (recipient.email_verified OR recipient.guest) THEN '{NOT_VERIFIED}' END",
     disabled_kinds="email_off",
     backoff=MAIL_BACKOFF,
     concurrency=lambda runtime: runtime.resource(Mailer).size,
@@ -58,7 +61,12 @@ def compose(message: Message, *, mail_from: str, domain: str) -> MIMEMultipart:
     if not _ADDRESS.fullmatch(message.address):
         raise PermanentFailure("the address can't be used: it is no e-mail address")
     full_name = one_line(message.full_name)
-    context = {"title": message.title, "body": message.body, "facts": message.facts, "full_name": full_name}
+    body, facts = message.body, message.facts
+    if not message.email_verified:  # a guest's, which may be a stranger's
+        kind = Kind(message.kind)
+        facts = {name: fact for name, fact in facts.items() if name not in FREE_TEXT.get(kind, ())}
+        body = text_for(kind, facts).body
+    context = {"title": message.title, "body": body, "facts": facts, "full_name": full_name}
     mail = MIMEMultipart("alternative")
     mail["Message-ID"] = f"<{message.event_id}.{ChannelName.EMAIL}@{domain}>"
     mail["Date"] = format_datetime(message.happened_at)

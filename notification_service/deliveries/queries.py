@@ -56,8 +56,9 @@ def _claim(channel: Channel) -> Statement:
     present = f"SELECT {channel.address} FROM recipients AS recipient WHERE customer_id = deliveries.customer_id"
     return QUEUE.claim(
         f"""
-        SELECT claimed.id, claimed.customer_id, in_order, next_attempt_at AS held_until, claimed.event_id, attempts,
-               address, coalesce(recipient.full_name, '') AS full_name, {channel.withheld} AS withheld,
+        SELECT claimed.id, claimed.kind, claimed.customer_id, in_order, next_attempt_at AS held_until, claimed.event_id,
+               attempts, address, coalesce(recipient.full_name, '') AS full_name, recipient.email_verified,
+               {channel.withheld} AS withheld,
                added.title, added.body, added.facts, added.created_at AS happened_at
         FROM claimed
         JOIN notifications AS added ON added.id = claimed.notification_id

@@ -9,8 +9,9 @@ from contracts.events.shipment_notification import ReturnClosed, ReturnReceived,
 from notification_service.kinds import Kind
 from notification_service.notifications import queries
 from notification_service.notifications.models import Notification
-from notification_service.notifications.wording import facts_of, text_for
+from notification_service.notifications.wording import facts_of
 from notification_service.recipients import queries as recipients
+from notification_service.templates import text_for
 from service_kit.clock import utcnow
 from service_kit.database import Session, Transaction
 from service_kit.messaging import Envelope

@@ -1,26 +1,16 @@
-"""Renders the text of each kind of notification from the templates beside this file, as plain text without escapes.
+"""What the templates of notifications, which are beside this file, show of an event."""
 
-A template has two blocks: `title` is the title in the inbox and the subject of the e-mail, `body` the text of both.
-"""
-
-from typing import Any, NamedTuple
+from typing import Any
 
 from contracts.events import Event
 from contracts.events.order_notification import OrderAwaitingPayment, OrderPlaced, OrderRejected, ReturnEvent
 from contracts.events.payment_status import PaymentFailed
 from contracts.events.shipment_notification import ReturnReceived, ShipmentLost
-from notification_service.kinds import Kind
 from notification_service.notifications.failures import why_it_failed
-from notification_service.templates import environment, one_line
 
 # An order may have 2,000 lines, so that a message names only the first.
 NAMED_LINES = 5
 _NOTIFIED = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url"}
-
-
-class Text(NamedTuple):
-    title: str
-    body: str
 
 
 def facts_of(event: Event) -> dict[str, Any]:
@@ -50,10 +40,3 @@ def _confirmed(event: OrderPlaced) -> dict[str, Any]:
     if event.ship_to is not None:
         shown["ship_to"] = event.ship_to.model_dump(exclude={"phone"}, exclude_none=True)
     return shown
-
-
-def text_for(kind: Kind, facts: dict[str, Any]) -> Text:
-    template = environment().get_template(f"{kind.value}.txt")
-    context = template.new_context(facts)
-    title, body = ("".join(template.blocks[name](context)) for name in ("title", "body"))
-    return Text(one_line(title), body.strip())

@@ -22,6 +22,8 @@ class Recipient(Base, table=True):
     email: str | None = None
     full_name: str | None = None
     email_verified: bool = False
+    guest: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
+    """True if the account has no password. A guest's orders are mailed about although the address is not confirmed."""
     erased: bool = False
     release_withheld: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     """True if the address was confirmed, and the job has not yet released the withheld mails."""

@@ -6,8 +6,8 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from order_service.carts import use_cases
-from order_service.carts.schemas import CartOut, CodesIn, QuantityIn
-from order_service.carts.use_cases import CartFull
+from order_service.carts.schemas import CartOut, CodesIn, MergeIn, QuantityIn
+from order_service.carts.use_cases import CartFull, GuestTokenNotGood
 from order_service.pricing.quotes import ProductUnavailable
 from order_service.pricing.shipping import Destination
 from order_service.rules.holder import RulesHolder
@@ -88,6 +88,14 @@ async def remove_item(product_id: UUID, tx: Transaction, who: Writer) -> None:
 async def empty_cart(tx: Transaction, who: Writer) -> None:
     """Removes every item."""
     await use_cases.empty(tx, who.user_id)
+
+
+@router.post("/merge", summary="Merge a guest's cart into mine", responses=problems(GuestTokenNotGood, CartFull))
+async def merge_cart(body: MergeIn, tx: Transaction, who: Writer, request: Request, response: Response) -> CartOut:
+    """After signing in: my cart gets the larger quantity of each product that is in either cart, and the guest's is
+    emptied. Repeating it changes nothing. If my cart has no room for all, both carts stay as they are."""
+    await use_cases.merge(tx, request.app.state.runtime.tokens, who.user_id, body.guest_token)
+    return await _shown(tx, who, request, response)
 
 
 async def _shown(

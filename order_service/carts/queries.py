@@ -30,6 +30,17 @@ INSERT INTO carts (customer_id, version) VALUES (:customer_id, 1)
 ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1
 """)
 SET_CODES = Statement("UPDATE carts SET codes = :codes::text[] WHERE customer_id = :customer_id")
+LOCK = Statement("""
+INSERT INTO carts (customer_id, version) SELECT id, 1 FROM unnest(:customer_ids::uuid[]) AS id ORDER BY id
+ON CONFLICT (customer_id) DO UPDATE SET version = carts.version + 1
+""")
+UNITE_CODES = Statement("""
+UPDATE carts AS into_cart SET codes = ARRAY(
+    SELECT code FROM unnest(into_cart.codes || guest.codes) WITH ORDINALITY AS entered (code, n)
+    GROUP BY code ORDER BY min(n) LIMIT :most_codes)
+FROM carts AS guest WHERE into_cart.customer_id = :into AND guest.customer_id = :from_id
+""")
+HAS_ITEMS = Statement("SELECT EXISTS (SELECT FROM cart_items WHERE customer_id = :customer_id)")
 STATUS_OF_PRODUCT = Statement("SELECT status FROM catalogue_products WHERE product_id = :product_id")
 # Affects no row where the cart is full.
 PUT = Statement("""
@@ -40,6 +51,25 @@ ON CONFLICT (customer_id, product_id) DO UPDATE SET quantity = excluded.quantity
 """)
 CHANGE = Statement("""
 UPDATE cart_items SET quantity = :quantity WHERE customer_id = :customer_id AND product_id = :product_id
+""")
+# The larger quantity, not the sum, so that repeating it changes nothing. The caller has locked both carts.
+COPY = Statement("""
+INSERT INTO cart_items AS mine (customer_id, product_id, quantity, added_at)
+SELECT :into, product_id, quantity, added_at FROM cart_items WHERE customer_id = :from_id
+ORDER BY added_at, product_id
+ON CONFLICT (customer_id, product_id) DO UPDATE SET quantity = greatest(mine.quantity, excluded.quantity)
+""")
+CARTS_OF = Statement(
+    "SELECT customer_id FROM carts WHERE customer_id = ANY(:customer_ids::uuid[]) ORDER BY customer_id"
+)
+DELETE = Statement("DELETE FROM carts WHERE customer_id = :customer_id")
+COUNT = Statement("SELECT count(*) FROM cart_items WHERE customer_id = :customer_id")
+# Those that were added last.
+DROP_EXCESS = Statement("""
+DELETE FROM cart_items WHERE (customer_id, product_id) IN (
+    SELECT customer_id, product_id FROM cart_items WHERE customer_id = :customer_id
+    ORDER BY added_at DESC, product_id DESC LIMIT greatest(
+        0, (SELECT count(*) FROM cart_items WHERE customer_id = :customer_id) - :most_items))
 """)
 REMOVE = Statement("DELETE FROM cart_items WHERE customer_id = :customer_id AND product_id = :product_id")
 EMPTY = Statement("DELETE FROM cart_items WHERE customer_id = :customer_id")

@@ -1,16 +1,17 @@
 """Bodies of requests and answers about carts."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
 from contracts.money import Money
 from order_service.base import MAX_QUANTITY
 from order_service.pricing.promotions import MOST_CODES
 from order_service.pricing.schemas import Code, QuoteOut
 from service_kit.schemas import RequestBody
+from service_kit.security.tokens import MAX_TOKEN_LENGTH
 
 
 class QuantityIn(RequestBody):
@@ -19,6 +20,12 @@ class QuantityIn(RequestBody):
 
 class CodesIn(RequestBody):
     codes: list[Code] = Field(max_length=MOST_CODES)
+
+
+class MergeIn(RequestBody):
+    guest_token: Annotated[str, StringConstraints(min_length=1, max_length=MAX_TOKEN_LENGTH)] = Field(
+        description="the access token of the guest whose cart is merged"
+    )
 
 
 class CartItemOut(BaseModel):

@@ -1,6 +1,6 @@
 """What a customer does with their cart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 from uuid import UUID
 
@@ -11,6 +11,7 @@ from order_service.carts.models import CartItem
 from order_service.carts.queries import Item
 from order_service.carts.schemas import CartItemOut, CartOut
 from order_service.pricing.lines import QuoteLine
+from order_service.pricing.promotions import MOST_CODES
 from order_service.pricing.quotes import ProductUnavailable, quote
 from order_service.pricing.schemas import QuoteOut
 from order_service.pricing.shipping import Destination
@@ -18,7 +19,14 @@ from order_service.rules.holder import RulesHolder
 from order_service.rules.terms import terms_of
 from service_kit.clock import utcnow
 from service_kit.database import Connection, Transaction
-from service_kit.problems import Problem, not_found
+from service_kit.problems import Problem, Unauthenticated, not_found
+from service_kit.security.revocations import PermissionRevoked
+from service_kit.security.tokens import TokenVerifier
+
+
+class GuestTokenNotGood(Problem, status=400, type="guest-token-not-good"):
+    """This is no valid access token of a guest: send the one with which the guest's cart was filled, and renew it first
+    if it has expired. A registered account's cart can't be merged."""
 
 
 class CartFull(Problem, status=409, type="cart-full"):
@@ -78,6 +86,41 @@ async def remove(tx: Transaction, customer_id: UUID, product_id: UUID) -> None:
     await queries.BEGIN_CHANGE.execute(tx, customer_id=customer_id)
     if not await queries.REMOVE.execute(tx, customer_id=customer_id, product_id=product_id):
         not_found(CartItem, product_id)
+
+
+async def merge(tx: Transaction, verifier: TokenVerifier, customer_id: UUID, guest_token: str) -> None:
+    """Moves the items of the cart of a guest, whose access token proves that the cart is the caller's own.
+
+    Raises: GuestTokenNotGood, KeysMissing; CartFull, after which both carts are as before.
+    """
+    try:
+        guest = verifier.verify(guest_token)
+    except (Unauthenticated, PermissionRevoked) as error:
+        raise GuestTokenNotGood from error
+    if not guest.is_guest:
+        raise GuestTokenNotGood
+    await _move(tx, guest.user_id, customer_id)
+    if await queries.COUNT.fetchval(tx, customer_id=customer_id) > MAX_LINES:
+        raise CartFull(most=MAX_LINES)
+
+
+async def take_over(tx: Transaction, merged: Mapping[UUID, UUID]) -> None:
+    """Moves the carts of guests to the accounts that they became part of. If a cart has no room for all items, it gets
+    those that were added first."""
+    for (guest_id,) in await queries.CARTS_OF.fetch(tx, customer_ids=list(merged)):
+        await _move(tx, guest_id, merged[guest_id])
+        await queries.DROP_EXCESS.execute(tx, customer_id=merged[guest_id], most_items=MAX_LINES)
+        await queries.DELETE.execute(tx, customer_id=guest_id)
+
+
+async def _move(tx: Transaction, from_id: UUID, into: UUID) -> None:
+    """Gives `into` the larger quantity of each product in either cart, and the codes of both; empties the other one."""
+    if from_id == into or not await queries.HAS_ITEMS.fetchval(tx, customer_id=from_id):
+        return
+    await queries.LOCK.execute(tx, customer_ids=sorted([from_id, into]))
+    await queries.COPY.execute(tx, from_id=from_id, into=into)
+    await queries.UNITE_CODES.execute(tx, from_id=from_id, into=into, most_codes=MOST_CODES)
+    await queries.EMPTY.execute(tx, customer_id=from_id)
 
 
 async def empty(tx: Transaction, customer_id: UUID) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Boolean, Column, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, Boolean, Column, Text, Uuid
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
 from contracts.pricing import holds, unit_price
@@ -42,13 +42,14 @@ class StockLevel(Base, table=True):
     version: int = Field(sa_type=BigInteger)
 
 
-CUSTOMER_COLUMNS = (
+CUSTOMER_COLUMNS: tuple[Column[Any], ...] = (
     Column("email", Text),
     Column("name", Text),
     Column("email_verified", Boolean),
+    Column("groups", ARRAY(Uuid), nullable=False, server_default="{}"),
 )
 """Columns of the table `account_status`, for customers and staff: API clients and erased accounts have no
-`email`."""
+`email`. `groups`: the ids of the account's customer groups."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,8 @@
 """Updates our copies: one statement for a batch with one event per key; events of an older `version` are ignored."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
+from uuid import UUID
 
 from contracts.events.products import ProductChanged
 from contracts.events.users import UserChanged
@@ -29,10 +31,23 @@ ON CONFLICT (product_id) DO UPDATE SET available = excluded.available, on_hand =
     version = excluded.version
 WHERE stock_levels.version < excluded.version
 """)
+
+
+class _Customer(NamedTuple):
+    user_id: UUID
+    version: int
+    email: str
+    full_name: str
+    email_verified: bool
+    groups: str | None
+    """Separated by spaces, since `unnest` would flatten an array of arrays. None: not known."""
+
+
 UPDATE_CUSTOMERS = Statement(f"""
 UPDATE account_status AS known
-SET email = event.email, name = event.full_name, email_verified = event.email_verified
-FROM {rows("event", UserChanged, "user_id", "version", "email", "full_name", "email_verified")}
+SET email = event.email, name = event.full_name, email_verified = event.email_verified,
+    groups = coalesce(string_to_array(event.groups, ' ')::uuid[], known.groups)
+FROM {rows("event", _Customer)}
 WHERE known.user_id = event.user_id AND known.version = event.version AND NOT known.erased
 """)
 
@@ -50,5 +65,12 @@ async def upsert_products(tx: Transaction, events: Sequence[ProductChanged]) -> 
 
 
 async def update_customers(tx: Transaction, events: Sequence[UserChanged]) -> None:
-    """For events that have just updated the account status."""
-    await UPDATE_CUSTOMERS.execute(tx, event=events)
+    """For events that have just updated the account status. Events from before there were groups don't change them."""
+    found = [
+        _Customer(
+            event.user_id, event.version, event.email, event.full_name, event.email_verified,
+            None if event.groups is None else " ".join(map(str, event.groups)),
+        )
+        for event in events
+    ]  # fmt: skip
+    await UPDATE_CUSTOMERS.execute(tx, event=found)

@@ -33,7 +33,8 @@ coalesce((SELECT version FROM commerce_rules WHERE id = 1), 0) AS rules_version,
 EXISTS (
     SELECT FROM orders WHERE customer_id = :account_id AND status NOT IN ('rejected', 'cancelled', 'expired')
 ) AS has_ordered,
-{codes} AS codes, {tax_id_is_valid} AS tax_id_is_valid, {customer_key} AS customer_key
+coalesce(a.groups, '{{}}') AS groups, {codes} AS codes,
+{tax_id_is_valid} AS tax_id_is_valid, {customer_key} AS customer_key
 """
 PLAIN = _COLUMNS.format(codes="NULL::text", tax_id_is_valid="false", customer_key="NULL::bytea")
 """The columns for an order without codes and without a tax id."""
@@ -57,7 +58,7 @@ async def terms_of(
     return Terms(
         rules=await holder.current(db, row["rules_version"]),
         to=to,
-        buyer=Buyer(has_ordered=row["has_ordered"], country=to.country if to else None),
+        buyer=Buyer(frozenset(row["groups"]), row["has_ordered"], to.country if to else None),
         codes=CODES.validate_json(row["codes"]) if row["codes"] else (),
         shipping_method=shipping_method,
         tax_id_is_valid=row["tax_id_is_valid"],

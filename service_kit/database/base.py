@@ -44,8 +44,8 @@ def add_kit_tables(metadata: MetaData, *, audit_log: bool = True, account_column
     Outbox, inbox and retry queue (messaging); the last verification keys that were fetched, so that tokens are
     verified while the user service is down; the account status, and which sessions were ended; the responses stored by
     idempotency key; and the audit log, unless the service adds columns to it (`audit_log=False`) and so has a model of
-    the whole table. `account_columns`: further columns of each account beside its status; nullable, since the kit's
-    statements leave them out.
+    the whole table. `account_columns`: further columns of each account beside its status; nullable or with a default,
+    since the kit's statements leave them out.
     """
     add_messaging_tables(metadata)
     if audit_log:
@@ -82,6 +82,7 @@ def _add_account_status(metadata: MetaData, columns: Sequence[Column[Any]]) -> N
         Column("active", Boolean, nullable=False),
         Column("permissions", ARRAY(Text), nullable=False),
         Column("erased", Boolean, nullable=False),
+        Column("merged_into", Uuid),
         Column("expires_at", DateTime(timezone=True)),
         *columns,
     )

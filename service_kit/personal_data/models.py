@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from contracts.events.users import UserChanged
+from contracts.events.users import UserChanged, UserMerged
 from service_kit.database import AnySession, Statement, Transaction
 
 Erase = Callable[[Transaction, Sequence[UUID]], Awaitable[None]]
 """Takes the ids of erased accounts, in ascending order. It must be safe to repeat."""
+Merge = Callable[[Transaction, Sequence[UserMerged]], Awaitable[None]]
+"""Takes the events of merged accounts, in ascending order of their ids. It must be safe to repeat."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,10 @@ class PersonalData:
     erase_late: Erase | None = None
     """Called each minute for 90 days, for data that could not be erased at first, or was added afterwards by a process
     that still accepted the token."""
+    merge: Merge | None = None
+    """Called when a guest's account became part of a registered one, and each minute for 90 days, for data that was
+    added under the guest's id since. Repeating it must change nothing. If the registered account was erased, `erase` is
+    called instead. None: the service has no data of customers."""
     on_user_changed: Callable[[Transaction, Sequence[UserChanged]], Awaitable[None]] | None = None
     """For a service that copies more of an account than its status. Called with the newest event of each account."""
     on_export: Callable[..., Any] | None = None

@@ -6,12 +6,12 @@ has the new permissions. API clients have a status like people. Accounts and ses
 kept in memory (`revocations`).
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
-from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded, UserChanged, UserErased
+from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded, UserChanged, UserErased, UserMerged
 from contracts.permissions import permissions_of
 from service_kit.clock import utcnow
 from service_kit.database import AnySession, Statement, rows
@@ -73,6 +73,23 @@ SELECT user_id, version, now(), false, '{{}}', true FROM {rows("event", UserEras
 ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, changed_at = excluded.changed_at, active = false,
     permissions = '{{}}', erased = true
 """)  # noqa: S608 (no input in it)
+# `erased` too, so that nothing restores it: whatever holds for an erased account holds for a merged one.
+MERGE = Statement(f"""
+INSERT INTO account_status (user_id, version, changed_at, active, permissions, erased, merged_into)
+SELECT user_id, version, now(), false, '{{}}', true, "into"
+FROM {rows("event", UserMerged, "user_id", "version", "into")}
+ON CONFLICT (user_id) DO UPDATE SET version = excluded.version, changed_at = excluded.changed_at, active = false,
+    permissions = '{{}}', erased = true, merged_into = excluded.merged_into
+WHERE account_status.merged_into IS NULL
+""")  # noqa: S608 (no input in it)
+# Waits for an erasure that is not committed yet, and lets later ones wait for this transaction.
+ERASED_AMONG = Statement("""
+SELECT user_id, erased FROM account_status WHERE user_id = ANY(:user_ids::uuid[]) ORDER BY user_id FOR SHARE
+""")
+RECENTLY_MERGED = Statement("""
+SELECT user_id, version, merged_into AS "into" FROM account_status
+WHERE erased AND merged_into IS NOT NULL AND changed_at > now() - interval '90 days' ORDER BY user_id
+""")
 ERASE_SESSIONS = Statement("DELETE FROM ended_sessions WHERE user_id = ANY(:user_ids::uuid[])")
 END_SESSIONS = Statement(f"""
 INSERT INTO ended_sessions (session_id, user_id, ended_at)
@@ -86,13 +103,14 @@ RECENTLY_ENDED = Statement("""
 SELECT session_id, ended_at FROM ended_sessions
 WHERE user_id = :user_id AND ended_at > now() - :token_life::interval ORDER BY ended_at DESC LIMIT :limit
 """)
-RECENTLY_ERASED = Statement(
-    "SELECT user_id FROM account_status WHERE erased AND changed_at > now() - interval '90 days'"
-)
+RECENTLY_ERASED = Statement("""
+SELECT user_id FROM account_status
+WHERE erased AND merged_into IS NULL AND changed_at > now() - interval '90 days' ORDER BY user_id
+""")
 IS_ERASED = Statement("SELECT EXISTS (SELECT FROM account_status WHERE user_id = :user_id AND erased)")
 # The window is 26 hours, longer than the interval of a daily job, so that the job misses no account.
-ERASED_A_DAY_AGO = Statement("""
-SELECT user_id, version FROM account_status
+ENDED_A_DAY_AGO = Statement("""
+SELECT user_id, version, merged_into FROM account_status
 WHERE erased AND changed_at BETWEEN now() - interval '52 hours' AND now() - interval '26 hours' ORDER BY user_id
 """)
 EXPORT = Section(
@@ -166,6 +184,18 @@ async def erase(db: AnySession, users: Sequence[UserErased]) -> None:
     signal(db, SIGNAL, *(Change(user.user_id, user.version, None, active=False) for user in users))
 
 
+async def merge(db: AnySession, users: Sequence[UserMerged]) -> None:
+    """Marks accounts as closed for good, and remembers what they became part of. Repeating it changes nothing."""
+    await MERGE.execute(db, event=users)
+    await ERASE_SESSIONS.execute(db, user_ids=[user.user_id for user in users])
+    signal(db, SIGNAL, *(Change(user.user_id, user.version, None, active=False) for user in users))
+
+
+async def erased_among(db: AnySession, user_ids: Collection[UUID]) -> set[UUID]:
+    """Those of the accounts that were erased. None of the others can be erased before the transaction ends."""
+    return {row[0] for row in await ERASED_AMONG.fetch(db, user_ids=sorted(set(user_ids))) if row[1]}
+
+
 async def is_erased(db: AnySession, user_id: UUID) -> bool:
     return bool(await IS_ERASED.fetchval(db, user_id=user_id))
 
@@ -175,9 +205,17 @@ async def recently_erased(db: AnySession) -> list[UUID]:
     return [row[0] for row in await RECENTLY_ERASED.fetch(db)]
 
 
-async def erased_a_day_ago(db: AnySession) -> list[UserErased]:
-    """The events of the accounts that were erased 26 to 52 hours ago."""
-    return await ERASED_A_DAY_AGO.fetch_as(db, UserErased)
+async def recently_merged(db: AnySession) -> list[UserMerged]:
+    """The events of the accounts that were merged into others in the last 90 days."""
+    return await RECENTLY_MERGED.fetch_as(db, UserMerged)
+
+
+async def ended_a_day_ago(db: AnySession) -> list[UserErased | UserMerged]:
+    """The terminal events of the accounts that were erased, or merged into others, 26 to 52 hours ago."""
+    return [
+        UserErased(user_id=id, version=version) if into is None else UserMerged(user_id=id, version=version, into=into)
+        for id, version, into in await ENDED_A_DAY_AGO.fetch(db)
+    ]
 
 
 async def _end(db: AnySession, ended: Sequence[_Session]) -> None:

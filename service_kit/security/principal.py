@@ -22,6 +22,9 @@ class Principal:
     authenticated_at: int = 0
     """Seconds since the epoch: when the owner was last authenticated (the token's `auth_time`)."""
 
+    is_guest: bool = False
+    """Whether it is an account without a password (the token's `roles`)."""
+
     @property
     def is_person(self) -> bool:
         return self.client_id == FIRST_PARTY

@@ -7,6 +7,7 @@ from uuid import UUID
 from jose import jwt
 from jose.exceptions import JOSEError
 
+from contracts.permissions import Role
 from service_kit.problems import InvalidToken
 from service_kit.security.keys import KeyRing
 from service_kit.security.principal import Principal
@@ -91,4 +92,5 @@ def _principal(claims: dict[str, Any]) -> Principal:
         session_id=UUID(session_id) if session_id is not None else None,
         # Without a session (an API client), the token was issued when the identity was proved.
         authenticated_at=int(claims.get("auth_time", claims["iat"])),
+        is_guest=claims.get("roles") == [Role.GUEST],
     )

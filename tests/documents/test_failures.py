@@ -10,7 +10,8 @@ from contracts import examples
 from contracts.events.payment_status import PaymentFailed
 from notification_service.kinds import Kind
 from notification_service.notifications.failures import UNKNOWN, why_it_failed
-from notification_service.notifications.wording import facts_of, text_for
+from notification_service.notifications.wording import facts_of
+from notification_service.templates import text_for
 from order_service.payments.gateways.sandbox import REJECTIONS, rejection_code
 from order_service.payments.limits import NEVER_CHARGED
 from order_service.payments.settlement import DECLINED, VOIDED

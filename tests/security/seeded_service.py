@@ -125,6 +125,10 @@ async def _user(served: Served) -> SeededService:
     found = SeededService("user", served, UUID(account["id"]), values={"user_id": account["id"], "q": "Canary"})
     _made(await found.as_owner.post("/users/me/addresses", json=SHIP_TO))
     found.ids["/users", "user_id"] = account["id"]
+    group = _made(await found.admin.post("/customer-groups", json={"name": "Trade"}))
+    member = await found.admin.put(f"/customer-groups/{group['id']}/members/{account['id']}")
+    assert member.status_code == 204, member.text
+    found.ids["/customer-groups/{group_id}/members", "user_id"] = account["id"]
     return found
 
 

@@ -157,6 +157,9 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("user", "DELETE /api-clients/{client_id}"): _client_with_secrets,
     ("user", "POST /api-clients/{client_id}/secrets"): _client_with_secrets,
     ("user", "DELETE /api-clients/{client_id}/secrets/{secret_id}"): _second_secret,
+    ("user", "PUT /customer-groups/{group_id}/members/{user_id}"): _another(
+        "/customer-groups", "group_id", {"name": "New"}
+    ),
     ("product", "DELETE /categories/{category_id}"): _another("/categories", "category_id", {"name": "Empty"}),
     ("product", "DELETE /products/{product_id}"): _another("/products", "product_id", DRAFT),
     ("inventory", "DELETE /warehouses/{warehouse_id}"): _another("/warehouses", "warehouse_id", WAREHOUSE),

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events import Event
-from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded, UserChanged, UserErased
+from contracts.events.users import ApiClientChanged, EndedSession, SessionEnded, UserChanged, UserErased, UserMerged
 from contracts.permissions import permissions_of
 from service_kit.clock import utcnow
 from service_kit.database import Database
@@ -52,6 +52,8 @@ async def deliver(served: Served, event: Event) -> None:
     async with served.runtime.database.transaction() as tx:
         if isinstance(event, UserErased):
             await account_status.erase(tx, [event])
+        elif isinstance(event, UserMerged):
+            await account_status.merge(tx, [event])
         elif isinstance(event, SessionEnded):
             await account_status.end_sessions(tx, event)
         elif isinstance(event, UserChanged | ApiClientChanged):
@@ -73,11 +75,12 @@ async def rejections(seeded: SeededService, token: str) -> set[tuple[int, str]]:
     [
         (lambda: changed(USER, 2, active=False), NO_LONGER),
         (lambda: UserErased(user_id=USER, version=2), NO_LONGER),
+        (lambda: UserMerged(user_id=USER, version=2, into=uuid4()), NO_LONGER),
         (lambda: client(2, active=False), NO_LONGER),
         (lambda: SessionEnded(user_id=USER, version=2, session_ids=[SESSION], ended_at=utcnow()), OVER),
         (lambda: changed(USER, 3, ended=(SESSION,)), OVER),
     ],
-    ids=["disabled", "erased", "API client", "session", "session, from a snapshot of the account"],
+    ids=["disabled", "erased", "merged", "API client", "session", "session, from a snapshot of the account"],
 )
 async def test_every_operation_rejects_closed_accounts(
     seeded: SeededService, closing: Callable[[], Event], rejection: tuple[int, str]

@@ -1,4 +1,4 @@
-"""Kafka deletes the snapshots of an erased account from the topic `users` and keeps its terminal event."""
+"""Kafka deletes the snapshots of an erased or merged account from the topic `users` and keeps its terminal event."""
 
 import asyncio
 from uuid import uuid4
@@ -7,23 +7,29 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from contracts.events.users import UserChanged, UserErased
+from contracts.events.users import UserChanged, UserErased, UserMerged
 from contracts.topics import USERS
 
 SHORT = {"segment.ms": "1000", "max.compaction.lag.ms": "1000"}
 """In production each of these is a day."""
 
 
+ID = uuid4()
+
+
 @pytest.mark.long
-async def test_events_of_an_erased_account_are_compacted_away(kafka: str) -> None:
-    topic, user_id, word = f"{uuid4().hex}.users", uuid4(), f"canary{uuid4().hex[:8]}"
+@pytest.mark.parametrize(
+    "last", [UserErased(user_id=ID, version=2), UserMerged(user_id=ID, version=2, into=uuid4())], ids=lambda e: e.type
+)
+async def test_events_of_an_ended_account_are_compacted_away(kafka: str, last: UserErased | UserMerged) -> None:
+    topic, user_id, word = f"{uuid4().hex}.users", ID, f"canary{uuid4().hex[:8]}"
     await _make(kafka, topic, {**USERS.config(), **SHORT})
     known = UserChanged(
         user_id=user_id, version=1, email=f"{word}@example.com", full_name=word, roles=["User"], email_verified=True,
         active=True,
     )  # fmt: skip
     async with AIOKafkaProducer(bootstrap_servers=kafka) as producer:
-        for event in (known, UserErased(user_id=user_id, version=2)):
+        for event in (known, last):
             await producer.send_and_wait(topic, event.model_dump_json().encode(), key=event.key.encode())
         assert word in str(await _values(kafka, topic))
         async with asyncio.timeout(100):
@@ -32,7 +38,7 @@ async def test_events_of_an_erased_account_are_compacted_away(kafka: str) -> Non
                 await asyncio.sleep(1.5)
                 await producer.send_and_wait(topic, b"{}", key=uuid4().bytes)
     left = [value for key, value in await _values(kafka, topic) if key == str(user_id).encode()]
-    assert [UserErased.model_validate_json(value).user_id for value in left] == [user_id]
+    assert [type(last).model_validate_json(value) for value in left] == [last]
 
 
 def test_the_topic_is_compacted_within_two_days() -> None:

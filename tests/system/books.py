@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from contracts.events import by_type
-from contracts.events.users import UserErased
+from contracts.events.users import UserErased, UserMerged
 from tests.system import checkouts, goods, returns
 from tests.system.customers import Ledger
 from tests.system.goods import GOODS_DELIVERED
@@ -304,8 +304,9 @@ def _ends(books: Books, id: str) -> tuple[str, ...]:
 
 
 def _erased(books: Books) -> set[str]:
-    """The keys of events about erased customers: their ids, and those of their orders."""
-    people = {record.key for record in books.records if record.type == UserErased.type}
+    """The keys of events about erased customers, and guests who became part of an account: their ids, and those of
+    their orders."""
+    people = {record.key for record in books.records if record.type in (UserErased.type, UserMerged.type)}
     return people | {str(row["id"]) for row in books.rows["orders"] if str(row["customer_id"]) in people}
 
 

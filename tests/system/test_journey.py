@@ -118,12 +118,12 @@ async def test_a_verified_customer_gets_each_mail_once(world: World) -> None:
 
 async def test_a_new_customer_confirms_the_address_and_then_chooses_a_new_password(world: World) -> None:
     customer = await world.customer()
-    codes = [await _code(world, customer.email, "Confirm your e-mail address")]
+    codes = [await world.mailed_code(customer.email, "Confirm your e-mail address")]
     await customer.call("user", "POST", "/auth/verify-email", json={"token": codes[0]})
     assert (await customer.call("user", "GET", "/users/me"))["email_verified"] is True
 
     await customer.call("user", "POST", "/auth/password-reset", json={"email": customer.email})
-    codes.append(await _code(world, customer.email, "Choose a new password"))
+    codes.append(await world.mailed_code(customer.email, "Choose a new password"))
     new = {"token": codes[1], "new_password": "staple orbit lantern"}
     await customer.call("user", "POST", "/auth/password-reset/confirm", json=new)
     await Person(world, customer.email, new["new_password"]).sign_in()
@@ -137,20 +137,6 @@ async def test_a_new_customer_confirms_the_address_and_then_chooses_a_new_passwo
     committed += [log.read_bytes() for log in world.shop.layout.logs.glob("*.log")]
     assert len(committed) > 8
     assert not [value for value in committed for code in codes if code.encode() in value]
-
-
-async def _code(world: World, address: str, subject: str) -> str:
-    """The code in the mail with this subject, as soon as it has arrived."""
-    mailbox = f"{world.url('mailbox')}/messages"
-
-    async def found() -> str | None:
-        for message in (await world.http.get(mailbox, params={"to": address})).json()["items"]:
-            if message["subject"] == subject:
-                text = (await world.http.get(f"{mailbox}/{message['id']}")).json()["text"]
-                return str(next(line for line in text.split() if len(line) == 43))
-        return None
-
-    return str(await until(subject, found))
 
 
 async def test_of_two_buyers_of_the_last_piece_one_gets_it(world: World) -> None:

@@ -57,15 +57,19 @@ class Person:
         self.form = {"grant_type": "password", "username": email, "password": password}
         self.email = email
         self.id = ""
-        self._token = ""
+        self.token = ""
 
     async def sign_in(self) -> Self:
-        self._token = (await self.call("user", "POST", SIGN_IN, data=self.form))["access_token"]
+        return await self.use(await self.call("user", "POST", SIGN_IN, data=self.form))
+
+    async def use(self, tokens: dict[str, Any]) -> Self:
+        """Calls with these tokens from now on."""
+        self.token = tokens["access_token"]
         self.id = (await self.call("user", "GET", ME))["id"]
         return self
 
     async def ask(self, service: str, method: str, path: str, **request: Any) -> httpx.Response:
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
         headers |= request.pop("headers", {})
         return await self._world.http.request(method, self._world.url(service) + path, headers=headers, **request)
 
@@ -87,7 +91,7 @@ class Person:
             if self._world.is_retried(answer) and time.monotonic() < deadline:
                 await asyncio.sleep(0.1)
                 continue
-            if answer.status_code == 401 and self._token and path not in (SIGN_IN, ME):
+            if answer.status_code == 401 and self.token and path not in (SIGN_IN, ME):
                 await self.sign_in()  # the token has expired
                 continue
             if done_if and answer.status_code == 409 and answer.json()["type"].endswith(done_if):
@@ -174,6 +178,12 @@ class World:
         await by.call("user", "POST", "/users", json=body, done_if="email-taken")
         return await person.sign_in()
 
+    async def guest(self) -> Person:
+        """A new guest, who has given no address."""
+        person = Person(self, "", "")
+        await person.use(await person.call("user", "POST", "/auth/guest", json={}))
+        return person
+
     async def product(self, *, stock: int = 0, price: int = 1250, warehouse_id: str | None = None) -> str:
         """Creates a product with so many pieces in stock. Returns its id."""
         sku = f"SKU-{uuid4().hex[:12].upper()}"
@@ -205,6 +215,19 @@ class World:
         line = {"product_id": product_id, "quantity": quantity, "expires_on": expires_on and expires_on.isoformat()}
         body = {"warehouse_id": warehouse_id, "lines": [line]}
         await self.staff.call("inventory", "POST", "/stock/receipts", json=body)
+
+    async def mailed_code(self, address: str, subject: str) -> str:
+        """The code in the mail with this subject, as soon as it has arrived."""
+        mailbox = f"{self.url('mailbox')}/messages"
+
+        async def found() -> str | None:
+            for message in (await self.http.get(mailbox, params={"to": address})).json()["items"]:
+                if message["subject"] == subject:
+                    text = (await self.http.get(f"{mailbox}/{message['id']}")).json()["text"]
+                    return str(next(line for line in text.split() if len(line) == 43))
+            return None
+
+        return str(await until(subject, found))
 
     async def stock(self, product_id: str) -> dict[str, int]:
         found = await self.staff.call("inventory", "GET", "/stock", params={"product_id": product_id, "limit": 100})

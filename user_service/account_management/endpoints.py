@@ -17,7 +17,7 @@ from service_kit.security import PUBLIC, MaybePrincipal, Principal, Requires, st
 from user_service.account_management import use_cases
 from user_service.account_management.schemas import AccountChange, AccountOut, ProfileChange, Registration
 from user_service.accounts import queries
-from user_service.accounts.models import Account, EmailTaken, LastAdmin, NotOneself, SignInAgain
+from user_service.accounts.models import Account, EmailTaken, GuestAccount, LastAdmin, NotOneself, SignInAgain
 from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
 from user_service.base import resource
@@ -127,7 +127,7 @@ async def read(
 @router.patch(
     "/{user_id}",
     summary="Change an account",
-    responses=problems(NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive),
+    responses=problems(NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, GuestAccount),
 )
 async def change(
     user_id: UUID,

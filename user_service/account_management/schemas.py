@@ -1,7 +1,7 @@
 """Request and response bodies of accounts."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field
@@ -9,6 +9,7 @@ from pydantic import Field
 from contracts.permissions import Role
 from service_kit.schemas import RequestBody, RowOut, examples
 from service_kit.text import Printable, Trimmed
+from user_service.accounts.models import Account
 from user_service.emails import EmailAddress
 from user_service.passwords.schemas import Password
 from user_service.roles.schemas import RoleNames
@@ -38,10 +39,14 @@ class AccountChange(ProfileChange):
 
 class AccountOut(RowOut):
     id: UUID
-    email: str
+    email: str | None = Field(description="null: a guest who gave no address")
     full_name: str
     roles: list[str]
     email_verified: bool
     active: bool
     version: int
     created_at: datetime
+
+    @classmethod
+    def of(cls, row: Account, **more: object) -> Self:
+        return super().of(row, email=row.address, **more)

@@ -86,7 +86,8 @@ async def change_by_staff(
     """Changes the name, the roles or whether the account is active. A disabled account is signed out everywhere. If two
     Admins disable each other at the same time, the second change is rejected.
 
-    Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, PermissionRevoked.
+    Raises: NotFound, PreconditionFailed, NotOneself, LastAdmin, UnknownRole, NotYoursToGive, PermissionRevoked,
+    GuestAccount.
     """
     if account_id == actor.id and fields.keys() & {"roles", "active"}:
         raise NotOneself
@@ -96,6 +97,8 @@ async def change_by_staff(
     # Checked again: the permission may have been revoked while this transaction waited for the lock.
     await account_status.check(tx, actor.who, [Permission.USERS_MANAGE_ANY])
     account = await queries.lock(tx, account_id) or not_found(Account, account_id)
+    if roles:
+        account.check_registered()
     await grants.check_roles(tx, actor.who, {*account.roles, *roles})
     account = await change(tx, actor, account_id, expected, fields)
     if [admin.id for admin in admins] == [account_id] and not account.is_admin:
@@ -107,23 +110,25 @@ async def change_by_staff(
 
 
 async def erase(tx: Session, actor: Actor, signed_in_within: timedelta) -> None:
-    """Deletes the account, its addresses and its sessions. On the event `user.erased`, the other services erase their
-    data about it.
-
-    Raises: NotFound, LastAdmin, SignInAgain.
-    """
+    """Erases the caller's account. Raises: NotFound, LastAdmin, SignInAgain."""
     if [admin.id for admin in await queries.lock_admins(tx)] == [actor.id]:
         raise LastAdmin
     account = await queries.lock(tx, actor.id) or not_found(Account, actor.id)
     if actor.who.authenticated_at < (utcnow() - signed_in_within).timestamp():
         raise SignInAgain.within(signed_in_within)
     await api_clients.disable_owned(tx, actor, account.id)
+    await erase_locked(tx, account, actor)
+
+
+async def erase_locked(tx: Session, account: Account, origin: Origin) -> None:
+    """Deletes the account, its addresses and its sessions. On the event `user.erased`, the other services erase their
+    data about it. The account must be locked."""
     erased = users.UserErased(user_id=account.id, version=account.version + 1)
     await outbox.add(tx, erased)
     await account_status.erase(tx, [erased])
     await outbox.delete_published(tx, str(account.id))
     await mail_queries.delete_all(tx, account.id, account.email)
-    record(tx, actor, Action.ACCOUNT_ERASED, account.id)
+    record(tx, origin, Action.ACCOUNT_ERASED, account.id)
     others = await queries.colliding_with(tx, account)
     await tx.delete(account)
     await tx.flush()

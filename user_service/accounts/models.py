@@ -2,8 +2,9 @@
 
 from datetime import timedelta
 from typing import Self
+from uuid import UUID
 
-from sqlalchemy import Column, Index, Text, literal_column, text
+from sqlalchemy import Column, Index, Text, Uuid, literal_column, text
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
@@ -12,6 +13,7 @@ from service_kit.problems import Problem, challenge
 from user_service.base import Entity, Versioned
 from user_service.emails import KEY
 
+WITHOUT_EMAIL = "guest_email IS NULL AND roles = '{Guest}'::text[]"
 SEARCHED = "fold((email::text || ' '::text) || full_name::text)"
 """The indexed expression that a search for accounts uses, as PostgreSQL prints it. Migration 0100 creates `fold`, which
 removes case and accents."""
@@ -23,6 +25,11 @@ class EmailTaken(Problem, status=409, type="email-taken"):
 
 class AlreadyVerified(Problem, status=409, type="already-verified"):
     """This e-mail address is confirmed already: there is nothing to do."""
+
+
+class GuestAccount(Problem, status=409, type="guest-account"):
+    """This is a guest's account, which has neither a password nor other roles. Its owner sets a password first, by
+    `POST /auth/guest/claim` with the code that was mailed to the guest's address."""
 
 
 class LastAdmin(Problem, status=409, type="last-admin"):
@@ -51,6 +58,7 @@ class Account(Entity, Versioned, table=True):
     __table_args__ = (
         Index("ix_accounts_created_at_id", "created_at", "id"),
         Index("ix_accounts_roles", "roles", postgresql_using="gin"),
+        Index("ix_accounts_groups", "groups", postgresql_using="gin"),
         Index("uq_accounts_email_key", text(KEY.format("email")), unique=True, postgresql_where=text("NOT collides")),
         Index("ix_accounts_email_key", text(KEY.format("email"))),
         Index(
@@ -59,17 +67,43 @@ class Account(Entity, Versioned, table=True):
             postgresql_using="gin",
             postgresql_ops={"searched": "gin_trgm_ops"},
         ),
+        Index(
+            "ix_accounts_guest_email_key",
+            text(KEY.format("guest_email")),
+            postgresql_where=text("guest_email IS NOT NULL"),
+        ),
+        Index("ix_accounts_guests_without_email", "created_at", postgresql_where=text(WITHOUT_EMAIL)),
         Index("ix_accounts_colliding", "created_at", "id", postgresql_where=text("collides")),
     )
 
     email: str = Field(unique=True)
+    """The address with which the account signs in. A guest's row has its id here, which is no address: so a guest's
+    address is never in the way of an account, and no look-up by an address finds a guest."""
+    guest_email: str | None = None
+    """The address of a guest, if it gave one. Other accounts, of guests or not, may have the same."""
     full_name: str
     password_hash: str
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
+    groups: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))
+    """The ids of its customer groups."""
     email_verified: bool = False
     collides: bool = Field(default=False, sa_column_kwargs={"server_default": "false"})
     """True if it was created before all spellings of an address counted as one, and another account had the same."""
     active: bool = True
+
+    @property
+    def is_guest(self) -> bool:
+        return self.roles == [Role.GUEST]
+
+    @property
+    def address(self) -> str | None:
+        """Where its mails go; None: a guest who gave no address."""
+        return self.guest_email if self.is_guest else self.email
+
+    def check_registered(self) -> None:
+        """Raises: GuestAccount."""
+        if self.is_guest:
+            raise GuestAccount
 
     @property
     def is_admin(self) -> bool:

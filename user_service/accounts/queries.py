@@ -16,6 +16,7 @@ from user_service.emails import KEY, EmailAddress
 
 S = TypeVar("S", bound=Any)
 _KEY: ColumnElement[str] = literal_column(KEY.format("accounts.email"), String)
+_GUEST_KEY: ColumnElement[str] = literal_column(KEY.format("accounts.guest_email"), String)
 _NFKC: ColumnElement[str] = literal_column("NFKC", String)
 
 
@@ -66,6 +67,12 @@ async def lock(tx: Session, account_id: UUID, *, shared: bool = False) -> Accoun
     return (await tx.exec(select(Account).where(Account.id == account_id).with_for_update(read=shared))).first()
 
 
+async def lock_both(tx: Session, first: UUID, second: UUID) -> dict[UUID, Account]:
+    """Locks two accounts in ascending order, to avoid deadlocks."""
+    statement = select(Account).where(col(Account.id).in_([first, second])).order_by(col(Account.id)).with_for_update()
+    return {account.id: account for account in (await tx.exec(statement)).all()}
+
+
 async def lock_admins(tx: Session) -> list[Account]:
     """Locks and returns all active Admins, so that two can't remove each other at the same time."""
     return await lock_holders(tx, Role.ADMIN, col(Account.active))
@@ -81,6 +88,12 @@ async def count_holders(tx: Session, name: str) -> int:
     return (await tx.exec(statement)).one()
 
 
+async def guests_with(tx: Session, address: EmailAddress, limit: int) -> list[Account]:
+    """The active guests with this address in any spelling, the newest first."""
+    statement = select(Account).where(_key_of(address) == _GUEST_KEY, col(Account.active))
+    return list((await tx.exec(statement.order_by(col(Account.id).desc()).limit(limit))).all())
+
+
 def _key_of(address: EmailAddress) -> ColumnElement[str]:
     return func.lower(func.normalize(literal(address.text, String), _NFKC))
 
@@ -92,7 +105,8 @@ async def search(
     if text:
         # An address is stored in its normal form; the search text may be another spelling of it.
         spellings = {text, EmailAddress.of(text).text}
-        statement = statement.where(or_(*(contains(SEARCHED, spelling) for spelling in sorted(spellings))))
+        found = [contains(SEARCHED, spelling) for spelling in sorted(spellings)]
+        statement = statement.where(or_(*found, _key_of(EmailAddress.of(text)) == _GUEST_KEY))
     if role:
         statement = statement.where(col(Account.roles).contains([role]))
     if active is not None:

@@ -189,7 +189,7 @@ async def _check_owner(tx: Session, owner_id: UUID | None, *, is_new: bool) -> N
         return
     owner = await accounts.lock(tx, owner_id, shared=True)
     missing = is_new or await account_status.is_erased(tx, owner_id)
-    if missing if owner is None else not owner.active:
+    if missing if owner is None else owner.is_guest or not owner.active:
         raise OwnerNotActive(owner_id=owner_id)
 
 

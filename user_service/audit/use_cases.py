@@ -20,8 +20,8 @@ def record(
     changes: dict[str, Any] | None = None,
     **facts: object,
 ) -> None:
-    """Records that `origin` did `action` to the account `subject_id`, or to the API client or role that `facts` name as
-    `client` or `role`. Call it in the transaction of the action.
+    """Records that `origin` did `action` to the account `subject_id`, or to the API client, role or customer group that
+    `facts` name as `client`, `role` or `group`. Call it in the transaction of the action.
 
     `changes`: for each changed field a list of its former and its new value, or None if the field has personal data.
     Both `changes` and `facts` are stored as JSON, and must not contain a name, an e-mail address or a secret.
@@ -45,6 +45,5 @@ def changes_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict
 def _about(subject_id: UUID | None, facts: Mapping[str, Any]) -> tuple[str | None, str | None]:
     if subject_id is not None:
         return "account", str(subject_id)
-    if "client" in facts:
-        return "api-client", facts["client"]
-    return ("role", facts["role"]) if "role" in facts else (None, None)
+    named = {"client": "api-client", "role": "role", "group": "customer-group"}
+    return next(((resource, facts[name]) for name, resource in named.items() if name in facts), (None, None))

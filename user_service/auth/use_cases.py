@@ -1,8 +1,9 @@
 """Signs in people and API clients, and renews and revokes tokens."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -45,7 +46,7 @@ from user_service.mfa.use_cases import Mfa
 from user_service.passwords.use_cases import PasswordService
 from user_service.roles.grants import permissions_held
 from user_service.sessions import use_cases as sessions
-from user_service.sessions.models import UserSession
+from user_service.sessions.models import BY_PASSWORD, UserSession
 from user_service.sessions.use_cases import RefreshTokenReused
 from user_service.settings import Settings
 from user_service.throttle import use_cases as throttle
@@ -149,7 +150,7 @@ class SignIn:
                 raise InvalidGrant  # disabled or given another password while this one was verified
             if not factor and await factors.is_on(tx, current.id):
                 raise self._mfa_required(current)  # the second factor was set up in the meantime
-            session, refresh_token = await sessions.begin(tx, current.id, origin, self.settings, factor)
+            session, refresh_token = await sessions.begin(tx, current.id, origin, self.settings, (BY_PASSWORD, *factor))
             permissions = await self._permissions(tx, current, session)
             if await self.password_service.throttle.is_new_device(tx, current, origin):
                 mails.enqueue(tx, Purpose.NEW_DEVICE, current.email, current.id)
@@ -157,6 +158,15 @@ class SignIn:
             record(tx, replace(origin, session_id=session.id), Action.SIGN_IN_SUCCEEDED, current.id)
         tokens = await self._for_person(current, permissions, session, refresh_token)
         return tokens, self.password_service.throttle.device_cookie(EmailAddress.of(current.email), origin)
+
+    async def begin_session(
+        self, tx: Session, account: Account, origin: Origin, methods: Sequence[str] = ()
+    ) -> Callable[[], Awaitable[TokensOut]]:
+        """Begins a session of a locked account without asking for its password. Returns what makes the tokens: call it
+        after the commit."""
+        session, refresh_token = await sessions.begin(tx, account.id, origin, self.settings, methods)
+        permissions = await self._permissions(tx, account, session)
+        return partial(self._for_person, account, permissions, session, refresh_token)
 
     async def _permissions(self, tx: Session, account: Account, session: UserSession) -> frozenset[str]:
         held = await permissions_held(tx, account.roles)

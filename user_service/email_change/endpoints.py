@@ -10,7 +10,7 @@ from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, TooManyRequests
 from user_service.account_management.schemas import AccountOut
-from user_service.accounts.models import EmailTaken
+from user_service.accounts.models import EmailTaken, GuestAccount
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
 from user_service.email_change import use_cases
@@ -33,7 +33,14 @@ Writer = Annotated[Actor, acting("users:write")]
     status_code=202,
     summary="Request a change of my e-mail address",
     responses=problems(
-        NotFound, SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests
+        NotFound,
+        SameEmail,
+        WrongPassword,
+        SecondFactorNeeded,
+        WrongSecondFactor,
+        TooManyTries,
+        TooManyRequests,
+        GuestAccount,
     ),
 )
 async def request_change(body: EmailChange, me: Writer, password_service: UsePasswordService, mfa: UseMfa) -> None:

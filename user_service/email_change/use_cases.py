@@ -25,10 +25,11 @@ async def request_change(
     """Mails a code to the new address, and a notice to the present one if it is confirmed.
 
     Only that mail reveals whether another account has the new address. Raises: NotFound,
-    SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests.
+    SameEmail, WrongPassword, SecondFactorNeeded, WrongSecondFactor, TooManyTries, TooManyRequests, GuestAccount.
     """
     async with passwords.database.session() as tx:
         account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
+        account.check_registered()
         has_second_factor = await factors.is_on(tx, account.id)
     await passwords.prove(account, password, actor, Action.EMAIL_CHANGE_REFUSED)
     if has_second_factor and otp is None:

@@ -20,7 +20,7 @@ from user_service.emails import EmailAddress
 from user_service.mails import queries
 from user_service.mails.models import Purpose
 from user_service.mails.queries import Claimed
-from user_service.mails.use_cases import MAILS_REQUESTED, lifetime_of
+from user_service.mails.use_cases import MAILS_REQUESTED, enqueue_links, lifetime_of
 from user_service.mails.wording import compose
 from user_service.settings import Settings
 
@@ -41,6 +41,10 @@ SEND_MAILS = Job("send-account-mails", send_due, every=timedelta(seconds=0.5), w
 async def _handle(database: Database, mailer: Mailer, settings: Settings, mail: Claimed) -> str:
     """Sends the mail, unless it has become needless. Returns the outcome. Raises: what `Mailer.send` raises."""
     lifetime = lifetime_of(mail.purpose, settings)
+    if mail.purpose == Purpose.GUEST_LINKS:
+        async with database.session() as tx:
+            await enqueue_links(tx, EmailAddress.of(mail.email))
+        return "replaced by a mail to each guest"
     if mail.account_id is None or _is_obsolete(mail):
         return "not needed"
     if mail.purpose.is_notice and not mail.email_verified:
@@ -77,4 +81,5 @@ def _is_obsolete(mail: Claimed) -> bool:
     """Whether the address is confirmed already, or is not the account's any more."""
     if mail.purpose == Purpose.VERIFY_EMAIL and mail.email_verified:
         return True
-    return mail.purpose in (Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD) and mail.email != mail.account_email
+    to_present_address = (Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD, Purpose.GUEST_LINK)
+    return mail.purpose in to_present_address and mail.email != mail.account_email

@@ -19,6 +19,10 @@ class Purpose(StrEnum):
     VERIFY_EMAIL = "verify-email"
     RESET_PASSWORD = "reset-password"  # noqa: S105 (a word, no secret)
     CHANGE_EMAIL = "change-email"
+    GUEST_LINK = "guest-orders"
+    GUEST_LINKS = "guest-orders-of-address"
+    """A link for each guest with this address. The job that sends mails finds the guests, since the time for that would
+    reveal to whoever asks for the links whether there are any."""
     EMAIL_IN_USE = "email-in-use"
     EMAIL_CHANGE_ASKED = "email-change-asked"
     EMAIL_CHANGED = "email-changed"
@@ -31,7 +35,9 @@ class Purpose(StrEnum):
 
     @property
     def is_notice(self) -> bool:
-        return self not in (Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL)
+        return self not in (
+            Purpose.VERIFY_EMAIL, Purpose.RESET_PASSWORD, Purpose.CHANGE_EMAIL, Purpose.GUEST_LINK, Purpose.GUEST_LINKS,
+        )  # fmt: skip
 
 
 MailedToken = Annotated[str, StringConstraints(min_length=1, max_length=200)]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import delete, func, or_
+from sqlalchemy import and_, delete, func, or_
 from sqlmodel import col, select
 
 from service_kit import queue
@@ -16,7 +16,8 @@ from user_service.mails.models import Mail, MailToken, Purpose
 QUEUE = queue.Queue("mails", has_error=False)
 CLAIM = QUEUE.claim("""
 SELECT claimed.id, claimed.purpose, claimed.email, claimed.attempts, claimed.next_attempt_at AS held_until,
-       claimed.created_at, account.id AS account_id, account.email AS account_email, account.email_verified
+       claimed.created_at, account.id AS account_id,
+       coalesce(account.guest_email, account.email) AS account_email, account.email_verified
 FROM claimed LEFT JOIN accounts AS account ON account.active
      AND account.id = coalesce(claimed.account_id, (SELECT id FROM accounts AS found WHERE found.email = claimed.email))
 ORDER BY claimed.created_at
@@ -77,7 +78,8 @@ async def find_token(tx: Session, token_hash: bytes, purpose: Purpose, now: date
         MailToken.token_hash == token_hash, MailToken.purpose == purpose, MailToken.expires_at > now
     )
     if purpose != Purpose.CHANGE_EMAIL:
-        present = select(Account.email).where(Account.id == MailToken.account_id).scalar_subquery()
+        address = func.coalesce(Account.guest_email, Account.email)
+        present = select(address).where(Account.id == MailToken.account_id).scalar_subquery()
         statement = statement.where(func.coalesce(MailToken.email, present) == present)
     return (await tx.exec(statement)).first()
 
@@ -89,5 +91,6 @@ async def delete_for(
 
 
 async def delete_all(tx: Session, account_id: UUID, email: str) -> None:
-    """Deletes all mails to this account or this address that are not sent yet."""
-    await tx.exec(delete(Mail).where(or_(col(Mail.account_id) == account_id, col(Mail.email) == email)))
+    """Deletes all mails to this account that are not sent yet, and those to its address that belong to no account."""
+    of_nobody = and_(col(Mail.account_id).is_(None), col(Mail.email) == email)
+    await tx.exec(delete(Mail).where(or_(col(Mail.account_id) == account_id, of_nobody)))

@@ -6,11 +6,15 @@ from uuid import UUID
 from service_kit.clock import utcnow
 from service_kit.database import Session
 from service_kit.database.signals import signal
+from user_service.accounts import queries as accounts
 from user_service.base import hash_of, pruning
+from user_service.emails import EmailAddress
 from user_service.mails import queries
 from user_service.mails.models import Mail, MailToken, Purpose, TokenNotGood
 from user_service.settings import Settings
 
+MOST_LINKS = 10
+"""How many mails one request for links may cause, since anyone can make guests with any address."""
 NOTICE_LIFETIME = timedelta(days=7)
 MAILS_REQUESTED = "mails-asked-for"
 """The signal that wakes the job, since there are mails to send."""
@@ -26,9 +30,15 @@ def lifetime_of(purpose: Purpose, settings: Settings) -> timedelta:
     """How long the token of a mail is valid, or a notice is worth sending."""
     if purpose.is_notice:
         return NOTICE_LIFETIME
-    if purpose in (Purpose.VERIFY_EMAIL, Purpose.CHANGE_EMAIL):
-        return timedelta(hours=settings.verify_email_hours)
-    return timedelta(minutes=settings.password_reset_minutes)
+    if purpose == Purpose.RESET_PASSWORD:
+        return timedelta(minutes=settings.password_reset_minutes)
+    return timedelta(hours=settings.verify_email_hours)
+
+
+async def enqueue_links(tx: Session, address: EmailAddress) -> None:
+    """Enqueues a mail to each of the newest guests with this address."""
+    for guest in await accounts.guests_with(tx, address, MOST_LINKS):
+        enqueue(tx, Purpose.GUEST_LINK, guest.guest_email or address.text, guest.id)
 
 
 async def find(tx: Session, token: str, purpose: Purpose) -> MailToken:

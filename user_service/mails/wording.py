@@ -12,6 +12,7 @@ SUBJECTS = {
     Purpose.VERIFY_EMAIL: "Confirm your e-mail address",
     Purpose.RESET_PASSWORD: "Choose a new password",
     Purpose.CHANGE_EMAIL: "Confirm your new e-mail address",
+    Purpose.GUEST_LINK: "Your orders without an account",
     Purpose.EMAIL_IN_USE: "This e-mail address has an account already",
     Purpose.EMAIL_CHANGE_ASKED: "Your e-mail address is to be changed",
     Purpose.EMAIL_CHANGED: "Your e-mail address was changed",
@@ -32,6 +33,12 @@ If it wasn't you, do nothing: until it is confirmed, this address gets no notice
 somebody asked for a new password for your account at Online Mart. If that was you, choose one within {lifetime}{way}
 
 If it wasn't you, do nothing: your password stays as it is. Pass this mail on to nobody: it opens your account.
+""",
+    Purpose.GUEST_LINK: """\
+somebody shops at Online Mart with this address, without an account. If that was you, within {lifetime} you can see your
+orders on any device, or make an account of them{way}
+
+If it wasn't you, do nothing. Pass this mail on to nobody: it opens these orders.
 """,
     Purpose.CHANGE_EMAIL: """\
 somebody wants to use this address for their account at Online Mart. If that was you, sign in and confirm it within

@@ -8,6 +8,7 @@ from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import NotFound
+from user_service.accounts.models import GuestAccount
 from user_service.audit.endpoints import acting
 from user_service.audit.models import Actor
 from user_service.base import resource
@@ -35,7 +36,7 @@ async def read(tx: Session, me: Owner) -> MfaOut:
     "/totp",
     status_code=201,
     summary="Start the setup of my second factor",
-    responses=problems(NotFound, MfaOnAlready, WrongProof, TooManyTries),
+    responses=problems(NotFound, GuestAccount, MfaOnAlready, WrongProof, TooManyTries),
 )
 async def begin(me: Owner, body: PasswordProof, mfa: UseMfa, response: Response) -> TotpOut:
     """Returns a secret for an authenticator app (Aegis, Google Authenticator, 1Password …). Confirm it with a code."""

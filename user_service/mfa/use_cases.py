@@ -47,7 +47,7 @@ class Mfa:
     async def begin(self, actor: Actor, password: str) -> tuple[str, str]:
         """Returns a secret for the app, and the same as an `otpauth:` URI. Sign-ins need no code until it is confirmed.
 
-        Raises: NotFound, MfaOnAlready, WrongProof, TooManyTries.
+        Raises: NotFound, GuestAccount, MfaOnAlready, WrongProof, TooManyTries.
         """
         await self._check_password(actor, password, on=False)
         secret = pyotp.random_base32()
@@ -146,6 +146,7 @@ class Mfa:
             if factor.on is not on:
                 raise MfaNotOn if on else MfaOnAlready
             account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
+            account.check_registered()
             factor.check_may_attempt(utcnow())
             factor.count(utcnow(), right=False)
         if not await self.passwords.verify(password, account.password_hash):

@@ -6,6 +6,7 @@ from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.problems import TooManyRequests
 from service_kit.security import PUBLIC
+from user_service.accounts.models import GuestAccount
 from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
 from user_service.base import resource
@@ -24,7 +25,7 @@ UsePasswordService = Annotated[PasswordService, resource(PasswordService)]
     "/users/me/password",
     status_code=204,
     summary="Change my password",
-    responses=problems(WrongPassword, PasswordTooWeak, TooManyRequests),
+    responses=problems(WrongPassword, PasswordTooWeak, TooManyRequests, GuestAccount),
 )
 async def change(
     body: PasswordChange, me: Annotated[Actor, acting("users:write")], password_service: UsePasswordService

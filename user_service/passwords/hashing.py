@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import secrets
 import sys
 import threading
 from collections.abc import Callable
@@ -30,7 +31,8 @@ class Passwords:
         self._cost = memory_kib * rounds
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="passwords", initializer=_lower_priority)
         self._assess = ThreadPoolExecutor(1, thread_name_prefix="password-strength")
-        self._dummy_hash = self._scheme.hash("the password of no account")
+        self.no_password: str = self._scheme.hash(secrets.token_urlsafe(32))
+        """The hash of a password that nobody knows, for accounts that have none."""
 
     def close(self) -> None:
         for threads in (self._threads, self._assess):
@@ -42,7 +44,7 @@ class Passwords:
     async def verify(self, password: str, hashed: str | None) -> bool:
         """If there is no account (`hashed` is None), this returns False after the same time as for a wrong password."""
         matches = await _run(
-            self._threads, self._scheme.verify, normalised(password)[: LONGEST + 1], hashed or self._dummy_hash
+            self._threads, self._scheme.verify, normalised(password)[: LONGEST + 1], hashed or self.no_password
         )
         return bool(matches) and hashed is not None
 

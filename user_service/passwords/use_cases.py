@@ -52,9 +52,13 @@ class PasswordService:
         return account
 
     async def change(self, actor: Actor, present: str, new: str) -> None:
-        """Sets a new password, and ends all other sessions. Raises: WrongPassword, PasswordTooWeak, TooManyRequests."""
+        """Sets a new password, and ends all other sessions.
+
+        Raises: WrongPassword, PasswordTooWeak, TooManyRequests, GuestAccount.
+        """
         async with self.database.session() as tx:
             account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
+        account.check_registered()
         (await self.passwords.strength(new, account.email, account.full_name)).demand()
         await self.prove(account, present, actor, Action.PASSWORD_CHANGE_REFUSED)
         hashed = await self.passwords.hash(new)

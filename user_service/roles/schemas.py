@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, StringConstraints
 
-from contracts.permissions import Permission
+from contracts.permissions import Permission, Role
 from service_kit.schemas import RequestBody, examples
 from user_service.roles.models import BUILT_IN, OwnRole
 
@@ -20,7 +20,15 @@ def _sorted(values: list[Permission]) -> list[Permission]:
     return sorted(set(values))
 
 
-RoleNames = Annotated[list[RoleName], Field(min_length=1, max_length=20), AfterValidator(_once)]
+def _assignable(names: list[str]) -> list[str]:
+    if Role.GUEST in names:
+        raise ValueError("Guest is the role of accounts without a password: it can't be assigned")
+    return names
+
+
+RoleNames = Annotated[
+    list[RoleName], Field(min_length=1, max_length=20), AfterValidator(_once), AfterValidator(_assignable)
+]
 Permissions = Annotated[list[Permission], Field(max_length=len(Permission)), AfterValidator(_sorted)]
 Description = Annotated[str, StringConstraints(strip_whitespace=True, max_length=200)]
 

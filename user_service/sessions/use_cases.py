@@ -20,7 +20,7 @@ from user_service.keys.vault import Vault
 from user_service.roles import grants
 from user_service.roles.snapshots import publish
 from user_service.sessions import queries
-from user_service.sessions.models import BY_PASSWORD, RETRY_GRACE, RefreshToken, UserSession
+from user_service.sessions.models import RETRY_GRACE, RefreshToken, UserSession
 from user_service.settings import Settings
 
 
@@ -33,10 +33,10 @@ class RefreshTokenReused(Exception):
 
 
 async def begin(
-    tx: Session, account_id: UUID, origin: Origin, settings: Settings, factor: Sequence[str]
+    tx: Session, account_id: UUID, origin: Origin, settings: Settings, methods: Sequence[str]
 ) -> tuple[UserSession, str]:
-    """Creates a session and its first refresh token. `factor`: the authentication methods beside the password."""
-    session = UserSession(account_id=account_id, expires_at=utcnow(), methods=[BY_PASSWORD, *factor])
+    """Creates a session and its first refresh token. `methods`: the authentication methods, as RFC 8176 names them."""
+    session = UserSession(account_id=account_id, expires_at=utcnow(), methods=list(methods))
     session.use(origin, session.created_at, settings)
     tx.add(session)
     await tx.flush()

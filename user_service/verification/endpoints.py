@@ -8,7 +8,7 @@ from service_kit.http.sessions import Session
 from service_kit.problems import TooManyRequests
 from service_kit.schemas import RequestBody, examples
 from service_kit.security import PUBLIC
-from user_service.accounts.models import AlreadyVerified
+from user_service.accounts.models import AlreadyVerified, GuestAccount
 from user_service.audit.endpoints import FromWhere, acting
 from user_service.audit.models import Actor
 from user_service.base import resource
@@ -37,7 +37,7 @@ async def verify(body: EmailConfirmation, tx: Session, origin: FromWhere) -> Non
     "/request",
     status_code=202,
     summary="Request another confirmation e-mail",
-    responses=problems(AlreadyVerified, TooManyRequests),
+    responses=problems(AlreadyVerified, GuestAccount, TooManyRequests),
 )
 async def resend(
     tx: Session, me: Annotated[Actor, acting("users:write")], throttle: Annotated[Throttle, resource(Throttle)]

@@ -14,8 +14,10 @@ from user_service.throttle.use_cases import Throttle
 
 
 async def resend(tx: Session, throttle: Throttle, actor: Actor) -> None:
-    """Enqueues another mail with a code. Raises: NotFound, AlreadyVerified, TooManyRequests."""
+    """Enqueues another mail with a code. Raises: NotFound, GuestAccount, AlreadyVerified,
+    TooManyRequests."""
     account = await accounts.by_id(tx, actor.id) or not_found(Account, actor.id)
+    account.check_registered()
     if account.email_verified:
         raise AlreadyVerified
     await throttle.mail(EmailAddress.of(account.email), actor)

@@ -6,8 +6,8 @@ from contracts.events import EVENTS, Event
 from contracts.events.order_notification import LackingLine, OrderPlaced, OrderRejected
 from contracts.money import Money
 from notification_service.kinds import Kind
-from notification_service.notifications.wording import Text, facts_of, text_for
-from notification_service.templates import format_amount
+from notification_service.notifications.wording import facts_of
+from notification_service.templates import Text, format_amount, text_for
 from notification_service.tests.conftest import example
 from service_kit.ids import uuid7
 

@@ -41,6 +41,34 @@ async def test_an_erased_customer_is_forgotten_for_good(shop: Shop) -> None:
             active=True,
         )
     )  # fmt: skip
-    row = "SELECT email IS NULL AND name IS NULL AND erased AND NOT active FROM account_status WHERE user_id = $1"
-    assert await shop.execute(row, customer)
+    gone = "email IS NULL AND name IS NULL AND groups = '{}' AND erased AND NOT active"
+    assert await shop.execute(f"SELECT {gone} FROM account_status WHERE user_id = $1", customer)
     assert await shop.execute("SELECT count(*) FROM cart_items") == 0
+
+
+async def test_an_event_that_does_not_name_groups_leaves_them_as_they_are(shop: Shop) -> None:
+    customer, groups = uuid4(), [uuid4(), uuid4()]
+    ada = UserChanged(
+        user_id=customer, version=1, email="a@example.org", full_name="Ada", roles=[], email_verified=True, active=True,
+    )  # fmt: skip
+    known = []
+    for named in (None, groups, None, groups[:1], []):
+        ada = ada.model_copy(update={"version": ada.version + 1, "groups": named})
+        await shop.deliver(ada)
+        known.append(await shop.execute("SELECT groups FROM account_status WHERE user_id = $1", customer))
+    assert known == [[], groups, groups, groups[:1], []]
+
+
+async def test_several_customers_of_a_batch_keep_their_own_groups(shop: Shop) -> None:
+    groups = {uuid4(): [uuid4()] * n for n in (0, 1, 3)}
+    await shop.deliver(
+        *(
+            UserChanged(
+                user_id=id, version=1, email="a@example.org", full_name="Ada", roles=[], email_verified=True,
+                active=True, groups=of,
+            )
+            for id, of in groups.items()
+        )
+    )  # fmt: skip
+    for id, of in groups.items():
+        assert await shop.execute("SELECT groups FROM account_status WHERE user_id = $1", id) == of

@@ -30,7 +30,7 @@ async def test_registering_makes_an_unverified_customer_and_publishes_it(service
     [event] = await service.events()
     assert event == users.UserChanged(
         user_id=account["id"], email="ada@example.com", full_name="Ada Lovelace", roles=["User"],
-        email_verified=False, active=True, permissions=sorted(permissions_of(["User"])), version=1,
+        email_verified=False, active=True, permissions=sorted(permissions_of(["User"])), groups=[], version=1,
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ async def test_a_role_is_created_read_changed_and_deleted(admin: Caller) -> None
     assert (made.status_code, made.headers["Location"]) == (201, "/roles/Packer")
     assert made.json()["permissions"] == sorted(PACKER["permissions"])
     names = [role["name"] for role in (await admin.get("/roles")).json()["items"]]
-    assert names == ["Admin", "SubAdmin", "User", "Packer"]
+    assert names == ["Admin", "SubAdmin", "User", "Guest", "Packer"]
 
     tag = {"If-Match": made.headers["ETag"]}
     changed = await admin.patch("/roles/Packer", json={"permissions": ["shipments:read"]}, headers=tag)

@@ -1,0 +1,1 @@
+"""Groups of customers, such as wholesalers, that prices and promotions of other services refer to."""

@@ -1,0 +1,1 @@
+"""Guests: accounts without a password, and how they become registered ones or parts of them."""
