@@ -78,6 +78,10 @@ class Permission(StrEnum):
     PAYMENTS_WRITE = "payments:write", "Pay one's own orders, and verify those payments", _USER
     PAYMENTS_READ_ANY = "payments:read:any", "See every payment and refund"
     PAYMENTS_WRITE_ANY = "payments:write:any", "Pay orders for customers, and verify every payment"
+    PAYMENTS_RECORD_ANY = (
+        "payments:record:any",
+        "Record bank transfers, and decide their refunds by hand",
+    )
     REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
     RETURNS_READ = "returns:read", "See the returns of one's own orders", _USER
     RETURNS_WRITE = "returns:write", "Request and withdraw returns of one's own orders", _USER

@@ -1,14 +1,18 @@
 """The tables of the order service: each domain's, and the kit's."""
 
+from order_service.annotations import models as annotations
 from order_service.base import Base
 from order_service.carts import models as carts
 from order_service.catalogue import models as catalogue
 from order_service.orders import models as orders
 from order_service.payments import models as payments
 from order_service.returns import models as returns
+from order_service.search import models as search
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
 add_kit_tables(metadata, account_columns=catalogue.CUSTOMER_COLUMNS)
+for index in catalogue.CUSTOMER_INDEXES:
+    metadata.tables["account_status"].append_constraint(index)
 
-__all__ = ["Base", "carts", "catalogue", "metadata", "orders", "payments", "returns"]
+__all__ = ["Base", "annotations", "carts", "catalogue", "metadata", "orders", "payments", "returns", "search"]

@@ -39,6 +39,10 @@ class PaymentReport(
     reference: str | None = Field(
         default=None, description="the payment system's own id of the charge or refund, for reconciliation"
     )
+    gateway: str | None = Field(
+        default=None,
+        description="the payment system, as the order service names it: `bank_transfer` is money that staff recorded",
+    )
 
 
 class PaymentPending(PaymentEvent, type="mart.payment.pending.v1"):

@@ -11,7 +11,7 @@ same moment may exceed its limits.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -63,6 +63,11 @@ class CartChanged(Problem, status=409, type="cart-changed"):
     """The cart was changed in the meantime (its version is {version} now): show it again before it is ordered."""
 
 
+class EmailUnconfirmed(Problem, status=409, type="email-unconfirmed"):
+    """The e-mail address of this account is not confirmed, so no stock is held for a bank transfer: confirm the address
+    first, or pay by card."""
+
+
 class TooManyUnpaidOrders(Problem, status=429, type="too-many-unpaid-orders"):
     """There are {limit} unpaid orders already, which is the most for this {of}: pay for or cancel one first."""
 
@@ -91,8 +96,8 @@ async def place(
 ) -> Placed | StoredResponse:
     """Places the order, or returns the stored response to an earlier request with the same key.
 
-    Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty, CartChanged,
-    TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
+    Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, EmailUnconfirmed,
+    CartEmpty, CartChanged, TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
     """
     if needed := _check_permissions(wanted, who):
         await account_status.check(connection, who, needed)
@@ -194,7 +199,8 @@ def _make(
         payment_status=payment_status(quote.total, captured=0, refunded=0),
         currency=quote.currency,
         total=quote.total,
-        pay_by=now + (settings.pay_within if trusted else settings.pay_within_unconfirmed),
+        pay_by=now + _time_to_pay(wanted, settings, trusted=trusted),
+        payment=wanted.payment,
         ship_to=Address.model_validate(vars(wanted.ship_to)),
         created_at=now,
         lines=quote.lines,
@@ -211,6 +217,15 @@ def _make(
     # Not validated, since every value is our own; a test compares it with a validated model.
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
     return Placed(order, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
+
+
+def _time_to_pay(wanted: OrderIn, settings: Settings, *, trusted: bool) -> timedelta:
+    """Raises: EmailUnconfirmed, since a transfer takes days, for which anybody could hold stock otherwise."""
+    if wanted.payment is None:
+        return settings.pay_within if trusted else settings.pay_within_unconfirmed
+    if not trusted:
+        raise EmailUnconfirmed
+    return settings.transfer_within
 
 
 def unpaid_limits(

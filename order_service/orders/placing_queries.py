@@ -60,9 +60,10 @@ WITH {counted}{cart}key AS (
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
     INSERT INTO orders (id, number, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
-                        ship_to, created_at, status_since, version, client_address, owes_alone)
+                        payment, ship_to, created_at, status_since, version, client_address, owes_alone)
     SELECT :order.id, :order.number, :order.customer_id, 'pending', 'unfulfilled', :order.currency,
-           :order.total::bigint, 0, 0, :order.pay_by::timestamptz, :order.ship_to::jsonb,
+           :order.total::bigint, 0, 0, :order.pay_by::timestamptz, :order.payment::text,
+           :order.ship_to::jsonb,
            :order.created_at::timestamptz, :order.created_at::timestamptz, :order.version::bigint,
            :order.client_address::text, :order.owes_alone::bool
     FROM key
@@ -227,6 +228,7 @@ class NewOrder:
     currency: str
     total: int
     pay_by: datetime
+    payment: str | None
     ship_to: Address
     created_at: datetime
     lines: Sequence[QuoteLine]

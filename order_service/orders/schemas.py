@@ -18,6 +18,8 @@ from service_kit.iso_codes import Currency
 from service_kit.money import MoneyIn
 from service_kit.schemas import RequestBody
 
+PaymentMethod = Literal["bank_transfer"]
+
 
 class UnitPrice(MoneyIn):
     amount: int = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
@@ -68,6 +70,11 @@ class OrderIn(RequestBody):
     payment_token: str | None = Field(
         default=None, min_length=1, max_length=255, repr=False, description="charged once stock is reserved"
     )
+    payment: PaymentMethod | None = Field(
+        default=None,
+        description="`bank_transfer`: the stock is held for days (`pay_by`), until staff record the money that arrived;"
+        " the customer's transfer names the order's number. Absent: it is paid by card",
+    )
 
     @model_validator(mode="after")
     def _one_source_of_lines(self) -> Self:
@@ -77,6 +84,8 @@ class OrderIn(RequestBody):
             raise ValueError("from_cart orders the caller's own cart: it can't go with customer_id")
         if self.cart_version is not None and not self.from_cart:
             raise ValueError("cart_version goes with from_cart")
+        if self.payment is not None and self.payment_token is not None:
+            raise ValueError("payment_token pays by card: it can't go with payment")
         return self
 
 
@@ -126,6 +135,9 @@ class OrderOut(BaseModel):
     total: Money
     ship_to: Address
     pay_by: datetime
+    payment: PaymentMethod | None = Field(
+        default=None, description="`bank_transfer`: the shop waits for a transfer that names the number"
+    )
     created_at: datetime
     stuck_reason: str | None = Field(
         default=None, description="only for staff: the reason, if it waits too long for another service"
@@ -197,6 +209,7 @@ def order_values(
         "total": {"amount": order.total, "currency": order.currency},
         "ship_to": order.ship_to,
         "pay_by": order.pay_by,
+        "payment": order.payment,
         "created_at": order.created_at,
         "stuck_reason": order.stuck_reason if for_staff else None,
         "version": order.version,
