@@ -71,6 +71,7 @@ class Permission(StrEnum):
     ORDERS_WRITE = "orders:write", "Place orders, and change the address of one's own until they are paid", _USER
     ORDERS_CANCEL = "orders:cancel", "Cancel one's own orders", _USER
     ORDERS_READ_ANY = "orders:read:any", "See every order"
+    ORDERS_EXPORT_ANY = "orders:export:any", "Export all orders, with their recipients, as CSV"
     ORDERS_WRITE_ANY = "orders:write:any", "Place and change orders for customers"
     ORDERS_CANCEL_ANY = "orders:cancel:any", "Cancel every order"
     ORDERS_AGREE_PRICE = "orders:agree-price", "Place orders at agreed unit prices"

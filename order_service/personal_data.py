@@ -3,11 +3,13 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from order_service.annotations import queries as annotations
 from order_service.catalogue import queries as catalogue
 from order_service.fulfilment import use_cases as fulfilment
 from order_service.fulfilment.use_cases import Step
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import BEFORE_PAID, Actor
+from order_service.search import queries as search
 from service_kit.clock import utcnow
 from service_kit.database import Statement, Transaction
 from service_kit.personal_data import PersonalData, Section
@@ -75,7 +77,7 @@ WHERE user_id = ANY(:customer_ids::uuid[]) AND email IS NOT NULL
 """)
 STATEMENTS = (
     ERASE_CUSTOMERS, ERASE_REASONS, ERASE_NOTES, ERASE_REFUNDS, ERASE_RETURNS, ERASE_CLIENT_ADDRESSES,
-    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF,
+    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF, search.ERASE, annotations.ERASE_NOTES, annotations.ERASE_TAGS,
 )  # fmt: skip
 
 

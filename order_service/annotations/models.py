@@ -3,12 +3,20 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Column, Index, Text
+from sqlalchemy import Column, Index, Text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import Field
 
 from order_service.base import Base
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
+
+MAX_TAG = 50
+
+
+def normal_tag(text: str) -> str:
+    """The form in which tags are stored and looked up."""
+    return text.strip().lower()
 
 
 class OrderTags(Base, table=True):

@@ -93,7 +93,7 @@ def _create_notes_and_tags() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_order_notes")),
     )
     op.create_index("ix_order_notes_order_id_id", "order_notes", ["order_id", "id"])
-    op.execute(audit("order_tags", "order-tags", id="order_id"))
+    op.execute(audit("order_tags", "order-tags", id="order_id", withheld=["tags"]))
     op.execute(audit("order_notes", "order-note", withheld=["text"], ignored=["author_id"]))
 
 
