@@ -29,7 +29,7 @@ async def read_tags(order_id: UUID, tx: Session, _: Reader, response: Response) 
     return tagged(response, TagsOut(tags=found.tags), found.version)
 
 
-@router.put("/tags", summary="Set the tags of an order", responses=problems(NotFound, PreconditionFailed))
+@router.put("/tags", summary="Replace the tags of an order", responses=problems(NotFound, PreconditionFailed))
 async def set_tags(
     order_id: UUID, body: TagsIn, tx: Session, _: Writer, expected: IfMatch, response: Response
 ) -> TagsOut:

@@ -126,13 +126,9 @@ def _event(order: OrderState, payment: Payment, before: str) -> events.PaymentRe
     is_known = order.status is not Status.AWAITING_PAYMENT or before == PaymentState.FAILED
     if payment.is_open or (payment.status == PaymentState.VOIDED and is_known):
         return None
-    fields = {
-        **refunds.event_fields(order, payment, payment),
-        "reference": payment.gateway_charge_id,
-        "gateway": payment.gateway,
-    }
+    fields = {**refunds.event_fields(order, payment, payment), "reference": payment.gateway_charge_id}
     if payment.status == PaymentState.SUCCEEDED:
-        return events.PaymentSucceeded(**fields)
+        return events.PaymentSucceeded(**fields, gateway=payment.gateway)
     fallback = VOIDED if payment.status == PaymentState.VOIDED else DECLINED
     return events.PaymentFailed(**fields, reason=payment.failure_reason or fallback)
 

@@ -195,7 +195,8 @@ async def _locked(of: Repeated, order_id: UUID) -> OrderState | None:
 
 async def _gateway(tx: Transaction, event: money.PaymentReport) -> str:
     known = await payment_queries.stored_status(tx, event.payment_id)
-    return known.gateway if known else event.gateway or GATEWAY
+    named = event.gateway if isinstance(event, money.PaymentSucceeded) else None
+    return known.gateway if known else named or GATEWAY
 
 
 FUNCTIONS: dict[type[Event], Repeat] = {

@@ -11,8 +11,8 @@ from order_service.tests.conftest import SHIP_TO, Shop
 from tests.harness.service import Caller
 
 
-class Desk:
-    """A shop in which staff search for orders."""
+class Searches:
+    """Orders, and what staff find of them."""
 
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
@@ -49,5 +49,5 @@ class Desk:
 
 
 @pytest.fixture
-def desk(shop: Shop) -> Desk:
-    return Desk(shop)
+def searches(shop: Shop) -> Searches:
+    return Searches(shop)

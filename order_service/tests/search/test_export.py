@@ -9,7 +9,7 @@ from order_service.orders.models import FulfilmentStatus
 from order_service.search import export
 from order_service.search.models import Wanted
 from order_service.tests.conftest import Shop
-from order_service.tests.search.conftest import Desk
+from order_service.tests.search.conftest import Searches
 
 MANY = 4_000
 FILL = """
@@ -32,11 +32,11 @@ async def exported(shop: Shop, **filters: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.text, newline="")))
 
 
-async def test_a_row_for_each_line_with_amounts_in_minor_units(desk: Desk) -> None:
-    mug, plate = await desk.shop.product(1000, sku="MUG"), await desk.shop.product(250, sku="PLATE")
-    order_id = (await desk.shop.place(mug, plate)).json()["id"]
-    rows = await exported(desk.shop)
-    order = await desk.shop.order(order_id)
+async def test_a_row_for_each_line_with_amounts_in_minor_units(searches: Searches) -> None:
+    mug, plate = await searches.shop.product(1000, sku="MUG"), await searches.shop.product(250, sku="PLATE")
+    order_id = (await searches.shop.place(mug, plate)).json()["id"]
+    rows = await exported(searches.shop)
+    order = await searches.shop.order(order_id)
     assert [(row["position"], row["sku"], row["quantity"], row["line_total"]) for row in rows] == [
         ("1", "MUG", "2", "2000"), ("2", "PLATE", "2", "500"),
     ]  # fmt: skip
@@ -47,19 +47,19 @@ async def test_a_row_for_each_line_with_amounts_in_minor_units(desk: Desk) -> No
     assert tuple(rows[0]) == export.COLUMNS
 
 
-async def test_the_filters_of_the_list(desk: Desk) -> None:
-    mug = await desk.shop.product(sku="MUG")
-    wanted = [await desk.order(product=mug) for _ in range(3)]
-    await desk.order()
-    assert [row["order_id"] for row in await exported(desk.shop, sku="MUG")] == wanted
-    assert await exported(desk.shop, sku="CUP") == []
+async def test_the_filters_of_the_list(searches: Searches) -> None:
+    mug = await searches.shop.product(sku="MUG")
+    wanted = [await searches.order(product=mug) for _ in range(3)]
+    await searches.order()
+    assert [row["order_id"] for row in await exported(searches.shop, sku="MUG")] == wanted
+    assert await exported(searches.shop, sku="CUP") == []
 
 
-async def test_no_cell_is_a_formula(desk: Desk) -> None:
+async def test_no_cell_is_a_formula(searches: Searches) -> None:
     harmful = ['=HYPERLINK("http://evil")', "+1", "-1", "@SUM(A1)", "\tx", "\rx", 'harmless, "quoted"\nand long']
     for name in harmful:
-        await desk.shop.place(await desk.shop.product(name=name))
-    names = [row["name"] for row in await exported(desk.shop)]
+        await searches.shop.place(await searches.shop.product(name=name))
+    names = [row["name"] for row in await exported(searches.shop)]
     assert names == [*(f"'{name}" for name in harmful[:-1]), harmful[-1]]
 
 
@@ -104,10 +104,10 @@ async def test_no_connection_is_held_between_two_parts(shop: Shop) -> None:
     await chunks.aclose()
 
 
-async def test_orders_that_are_placed_meanwhile_are_left_out(desk: Desk) -> None:
-    order_id = await desk.order()
-    chunks = export.chunks(desk.shop.runtime.database, Wanted())
+async def test_orders_that_are_placed_meanwhile_are_left_out(searches: Searches) -> None:
+    order_id = await searches.order()
+    chunks = export.chunks(searches.shop.runtime.database, Wanted())
     text = await anext(chunks)
-    await desk.order()
+    await searches.order()
     text += "".join([chunk async for chunk in chunks])
     assert [row["order_id"] for row in csv.DictReader(io.StringIO(text))] == [order_id]
