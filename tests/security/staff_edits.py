@@ -122,6 +122,11 @@ async def _to_return(seeded: SeededService) -> Request:
     return Request(body={"lines": [{"product_id": seeded.values["product_id"], "quantity": 1}], "reason": "too small"})
 
 
+async def _by_hand(seeded: SeededService) -> Request:
+    await _run(seeded, "UPDATE refunds SET gateway = 'bank_transfer'")
+    return Request()
+
+
 async def _sent(seeded: SeededService) -> Request:
     await _run(seeded, "UPDATE deliveries SET status = 'sent', sent_at = now()")
     return Request()
@@ -167,6 +172,8 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("inventory", "POST /dispatches"): _collection,
     ("inventory", "POST /returns/{return_id}/receive"): _receive_return,
     ("order", "POST /payments/{payment_id}/refunds"): _with({"amount": 100}),
+    ("order", "POST /refunds/{refund_id}/confirm"): _by_hand,
+    ("order", "POST /refunds/{refund_id}/fail"): _by_hand,
     ("order", "POST /returns/{return_id}/approve"): _delivered,
     ("order", "POST /returns/{return_id}/reject"): _delivered,
     ("notification", "POST /deliveries/{id}/send"): _sent,
