@@ -39,15 +39,18 @@ WHERE customer_id = ANY(:customer_ids::uuid[]) AND status <> ALL(:before_paid::t
 ERASE_REASONS = Statement("""
 UPDATE order_history AS h SET reason = NULL FROM orders AS o
 WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
-  AND (h.actor = 'customer' OR h.trigger = 'return.refused')
+  AND (h.actor = 'customer' OR h.trigger = 'return.refused' OR h.details ? 'received_on')
 """)
 ERASE_NOTES = Statement("""
 UPDATE order_history AS h SET details = nullif(h.details - 'note', '{}') FROM orders AS o
 WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.details ? 'note'
 """)
 ERASE_REFUNDS = Statement("""
-UPDATE refunds AS r SET reason = NULL, note = NULL FROM orders AS o
-WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
+UPDATE refunds AS r SET reason = NULL, note = NULL,
+    failure_reason = CASE WHEN r.gateway <> 'bank_transfer' THEN r.failure_reason END  -- that is a text of staff
+FROM orders AS o
+WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND r.order_id = o.id
+  AND (r.reason IS NOT NULL OR r.note IS NOT NULL OR r.gateway = 'bank_transfer' AND r.failure_reason IS NOT NULL)
 """)
 ERASE_RETURNS = Statement("""
 UPDATE returns SET reason = NULL, rejection_reason = NULL

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from contracts.events import payment_status
+from contracts.events.users import UserErased
 from order_service.fulfilment.jobs import expire
 from order_service.payments.gateways.sandbox import SandboxGateway
 from order_service.payments.jobs import OVERDUE, carry_out_refunds, count_overdue, reconcile_payments
@@ -76,6 +77,18 @@ async def test_the_history_says_who_recorded_it_and_why_and_only_staff_see_the_n
         assert entry["details"] == {"reference": "E2E-1", "received_on": "2026-11-27"}
     assert NOTE not in "".join(event.model_dump_json() for event in await shop.served.events())
     assert NOTE not in (await shop.customer.get("/me/export")).text
+
+
+async def test_an_erasure_deletes_the_texts_and_keeps_the_reference(shop: Shop) -> None:
+    order_id = await shop.order("cancelled")
+    await recorded(shop, order_id, note=NOTE)
+    [refund] = await shop.refunds(order_id)
+    await fail(shop, refund["id"], "Ada's account is closed")
+    await shop.served.deliver(UserErased(user_id=shop.customer.user_id, version=9))
+    [entry] = await history(shop, order_id, by_staff=True)
+    assert (entry["reason"], entry["note"], entry["details"]["reference"]) == (None, None, "E2E-1")
+    [refund] = await shop.refunds(order_id)
+    assert (refund["reason"], refund["failure_reason"]) == (None, None)
 
 
 async def test_transfers_in_parts_and_a_card_pay_together(shop: Shop) -> None:
