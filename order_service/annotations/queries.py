@@ -8,8 +8,9 @@ from order_service.annotations.models import OrderNote, OrderTags
 from service_kit.database import Session, Statement
 from service_kit.database.keyset import Position, Slice, keyset
 
-_BEGIN_TAGS = Statement("""
-INSERT INTO order_tags (order_id, tags, version) VALUES (:order_id, '{}', 0) ON CONFLICT DO NOTHING
+_INSERT_TAGS = Statement("""
+INSERT INTO order_tags (order_id, tags, version) VALUES (:order_id, :tags::text[], 1)
+ON CONFLICT DO NOTHING RETURNING true
 """)
 ERASE_TAGS = Statement("""
 DELETE FROM order_tags AS t USING orders AS o WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND t.order_id = o.id
@@ -24,10 +25,14 @@ async def tags(tx: Session, order_id: UUID) -> OrderTags:
     return await tx.get(OrderTags, order_id) or OrderTags(order_id=order_id, tags=[], version=0)
 
 
-async def lock_tags(tx: Session, order_id: UUID) -> OrderTags:
-    """The order's tags, locked until the transaction ends; a row is added first, so that there is one to lock."""
-    await _BEGIN_TAGS.execute(tx, order_id=order_id)
-    return (await tx.exec(select(OrderTags).where(OrderTags.order_id == order_id).with_for_update())).one()
+async def lock_tags(tx: Session, order_id: UUID) -> OrderTags | None:
+    """The order's tags, locked until the transaction ends; None, if there never were any."""
+    return (await tx.exec(select(OrderTags).where(OrderTags.order_id == order_id).with_for_update())).one_or_none()
+
+
+async def insert_tags(tx: Session, order_id: UUID, tags: list[str]) -> bool:
+    """Inserts the order's first tags; returns False if a concurrent transaction has done that first."""
+    return bool(await _INSERT_TAGS.fetch(tx, order_id=order_id, tags=tags))
 
 
 async def notes(tx: Session, position: Position, order_id: UUID) -> Slice[OrderNote]:

@@ -19,9 +19,16 @@ async def tags_of(tx: Session, order_id: UUID) -> OrderTags:
 async def set_tags(tx: Session, order_id: UUID, tags: Iterable[str], expected: Expected) -> OrderTags:
     """Replaces all tags of the order. Raises: NotFound, PreconditionFailed."""
     await orders.find(tx, order_id, None)
+    wanted = sorted(set(tags))
     found = await queries.lock_tags(tx, order_id)
+    if found is None:
+        expected.check(0)
+        if await queries.insert_tags(tx, order_id, wanted):
+            return await queries.tags(tx, order_id)
+        found = await queries.lock_tags(tx, order_id)
+        assert found is not None, "committed by the transaction that the insert waited for"
     expected.check(found.version)
-    change(found, {"tags": sorted(set(tags))})
+    change(found, {"tags": wanted})
     return found
 
 
