@@ -13,7 +13,8 @@ depends_on = None
 
 def upgrade() -> None:
     payment_status = sa.text("payment_status(total, captured, refunded)")
-    create_index_concurrently("ix_orders_payment_status", "orders", [payment_status, "id"])
+    rare = sa.text(f"{payment_status} NOT IN ('paid', 'unpaid')")
+    create_index_concurrently("ix_orders_payment_status", "orders", [payment_status, "id"], postgresql_where=rare)
     create_index_concurrently("ix_order_lines_product_id_order_id", "order_lines", ["product_id", "order_id"])
     create_index_concurrently("ix_catalogue_products_sku", "catalogue_products", ["sku"])
     email = sa.text("lower(normalize(email, NFKC))")

@@ -107,7 +107,13 @@ class Order(Base, table=True):
             ONE_UNPAID, "customer_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")
         ),
         Index("ix_orders_unpaid_address", "client_address", postgresql_where=text("client_address IS NOT NULL")),
-        Index("ix_orders_payment_status", text(PAYMENT_STATUS), "id"),
+        # Only of the rare ones, so that an order usually has no entry: the others are found by walking through the ids.
+        Index(
+            "ix_orders_payment_status",
+            text(PAYMENT_STATUS),
+            "id",
+            postgresql_where=text(f"{PAYMENT_STATUS} NOT IN ('paid', 'unpaid')"),
+        ),
         Index("ix_orders_stuck_reason", "id", postgresql_where=text("stuck_reason IS NOT NULL")),
     )
 

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import CompoundSelect, String, column, func, table, union
+from sqlalchemy import BindParameter, CompoundSelect, String, bindparam, column, func, table, union
 from sqlalchemy import select as sql_select
 from sqlalchemy.orm import aliased
 from sqlmodel import col, select
@@ -86,7 +86,11 @@ def _of_customers(statement: SelectOfScalar[Order], wanted: Wanted) -> SelectOfS
     if wanted.number is not None:
         statement = statement.where(Order.number == wanted.number)
     if wanted.payment_statuses:
-        statement = statement.where(_PAYMENT_STATUS.in_(wanted.payment_statuses))
+        # Written into the statement, since a plan for any status could not use the index, which has only the rare ones.
+        statuses: BindParameter[Any] = bindparam(
+            "payment_statuses", wanted.payment_statuses, expanding=True, literal_execute=True
+        )
+        statement = statement.where(_PAYMENT_STATUS.in_(statuses))
     if wanted.stuck is not None:
         reason = col(Order.stuck_reason)
         statement = statement.where(reason.is_not(None) if wanted.stuck else reason.is_(None))

@@ -38,7 +38,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "orders", columns={"status": status, "ship_to": SHIP_TO, **times, **money, **unpaid})
     await fill(connection, "order_history", columns={"version": "1"})
     await fill(connection, "order_search", columns={"recipient": "'Ada ' || n", "country": "'GB'", **money})
-    await fill(connection, "order_tags", columns={"tags": "ARRAY['tag ' || n, repeat(n::text, 50)]"})
+    await fill(connection, "order_tags", columns={"tags": "ARRAY['tag ' || n, repeat(n::text, 300)]"})
     await fill(connection, "order_notes")
     await fill(connection, "payments", columns={"status": "'failed'", "gateway": "'cards'", **money})
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
