@@ -20,6 +20,9 @@ from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 
 STATUSES = ", ".join(f"'{status}'" for status in Status)
 
+NAME = "'Ada ' || n || repeat(' x', 300)"
+"""Long, so that a sequential scan of so few rows costs more than the look-up in an index."""
+
 
 @pytest.fixture
 async def full(statements: Statements, shop: Shop) -> Shop:
@@ -37,7 +40,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     unpaid = {"client_address": "CASE WHEN n % 50 = 0 THEN '10.0.0.' || n END", "fulfilment_status": "'unfulfilled'"}
     await fill(connection, "orders", columns={"status": status, "ship_to": SHIP_TO, **times, **money, **unpaid})
     await fill(connection, "order_history", columns={"version": "1"})
-    await fill(connection, "order_search", columns={"recipient": "'Ada ' || n", "country": "'GB'", **money})
+    await fill(connection, "order_search", columns={"recipient": NAME, "country": "'GB'", **money})
     await fill(connection, "order_tags", columns={"tags": "ARRAY['tag ' || n, repeat(n::text, 300)]"})
     await fill(connection, "order_notes")
     await fill(connection, "payments", columns={"status": "'failed'", "gateway": "'cards'", **money})
@@ -47,7 +50,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     copies = ("catalogue_products", "stock_levels")
     for table in ("order_lines", "order_shipments", "payment_tokens", "carts", "cart_items", *copies):
         await fill(connection, table)
-    known = {"email": "'ada' || n || '@example.org'", "name": "'Ada ' || n"}
+    known = {"email": "'ada' || n || '@example.org'", "name": NAME}
     await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()", **known})
     for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
@@ -82,7 +85,7 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
 @pytest.mark.parametrize(
     "filters",
     [
-        {"email": "ada17@example.org"}, {"name": "ada 3999"}, {"name": "ada 3999", "country": "GB"}, {"sku": "17"},
+        {"email": "ada17@example.org"}, {"name": "ada 3999"}, {"name": "ada 3999", "country": "IS"}, {"sku": "17"},
         {"product_id": str(uuid4())}, {"placed_from": "2026-11-01", "placed_to": "2026-11-02"}, {"country": "IS"},
         {"currency": "GBP", "total_from": 17, "total_to": 19}, {"payment_status": "refunded"}, {"tag": "tag 17"},
         {"payment_status": ["refunded", "partially_paid"]}, {"status": ["paid", "shipped"], "currency": "GBP"},
