@@ -77,6 +77,7 @@ class Permission(StrEnum):
     ORDERS_WRITE = "orders:write", "Place orders, and change the address of one's own until they are paid", _USER
     ORDERS_CANCEL = "orders:cancel", "Cancel one's own orders", _USER
     ORDERS_READ_ANY = "orders:read:any", "See every order"
+    ORDERS_EXPORT_ANY = "orders:export:any", "Export all orders, with their recipients, as CSV"
     ORDERS_WRITE_ANY = "orders:write:any", "Place and change orders for customers"
     ORDERS_CANCEL_ANY = "orders:cancel:any", "Cancel every order"
     ORDERS_AGREE_PRICE = "orders:agree-price", "Place orders at agreed unit prices"
@@ -84,6 +85,10 @@ class Permission(StrEnum):
     PAYMENTS_WRITE = "payments:write", "Pay one's own orders, and verify those payments", _USER
     PAYMENTS_READ_ANY = "payments:read:any", "See every payment and refund"
     PAYMENTS_WRITE_ANY = "payments:write:any", "Pay orders for customers, and verify every payment"
+    PAYMENTS_RECORD_ANY = (
+        "payments:record:any",
+        "Record bank transfers, and decide their refunds by hand",
+    )
     REFUNDS_WRITE_ANY = "refunds:write:any", "Refund payments, in part or in full"
     RETURNS_READ = "returns:read", "See the returns of one's own orders", _USER
     RETURNS_WRITE = "returns:write", "Request and withdraw returns of one's own orders", _USER

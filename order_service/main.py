@@ -2,6 +2,7 @@
 
 from fastapi import FastAPI
 
+from order_service.annotations import endpoints as annotations
 from order_service.carts import endpoints as carts
 from order_service.catalogue import consumers as catalogue_consumers
 from order_service.fulfilment import consumers as fulfilment_consumers
@@ -16,6 +17,8 @@ from order_service.quotes import endpoints as quotes
 from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
 from order_service.returns import endpoints as returns
+from order_service.search import endpoints as search
+from order_service.search.jobs import JOBS as SEARCH_JOBS
 from order_service.settings import Settings
 from service_kit.http.application import create_app
 
@@ -28,7 +31,9 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[
             carts.router,
             quotes.router,
+            search.router,  # before the orders, whose `/orders/{order_id}` would match `/orders/export`
             orders.router,
+            annotations.router,
             fulfilment.router,
             payments.router,
             payments.refund_router,
@@ -36,6 +41,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *SEARCH_JOBS],
         lifespan=open_resources,
     )

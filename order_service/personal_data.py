@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from uuid import UUID
 
+from order_service.annotations import queries as annotations
 from order_service.catalogue import queries as catalogue
 from order_service.fulfilment import use_cases as fulfilment
 from order_service.fulfilment.use_cases import Step
 from order_service.merging import merge
 from order_service.orders.lifecycle import Cause, Trigger
 from order_service.orders.models import BEFORE_PAID, Actor
+from order_service.search import queries as search
 from service_kit.clock import utcnow
 from service_kit.database import Statement, Transaction
 from service_kit.personal_data import PersonalData, Section
@@ -38,15 +40,18 @@ WHERE customer_id = ANY(:customer_ids::uuid[]) AND status <> ALL(:before_paid::t
 ERASE_REASONS = Statement("""
 UPDATE order_history AS h SET reason = NULL FROM orders AS o
 WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.reason IS NOT NULL
-  AND (h.actor = 'customer' OR h.trigger = 'return.refused')
+  AND (h.actor = 'customer' OR h.trigger = 'return.refused' OR h.details ? 'received_on')
 """)
 ERASE_NOTES = Statement("""
 UPDATE order_history AS h SET details = nullif(h.details - 'note', '{}') FROM orders AS o
 WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.details ? 'note'
 """)
 ERASE_REFUNDS = Statement("""
-UPDATE refunds AS r SET reason = NULL, note = NULL FROM orders AS o
-WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND r.order_id = o.id AND (r.reason IS NOT NULL OR r.note IS NOT NULL)
+UPDATE refunds AS r SET reason = NULL, note = NULL,
+    failure_reason = CASE WHEN r.gateway <> 'bank_transfer' THEN r.failure_reason END  -- that is a text of staff
+FROM orders AS o
+WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND r.order_id = o.id
+  AND (r.reason IS NOT NULL OR r.note IS NOT NULL OR r.gateway = 'bank_transfer' AND r.failure_reason IS NOT NULL)
 """)
 ERASE_RETURNS = Statement("""
 UPDATE returns SET reason = NULL, rejection_reason = NULL
@@ -76,7 +81,7 @@ WHERE user_id = ANY(:customer_ids::uuid[]) AND email IS NOT NULL
 """)
 STATEMENTS = (
     ERASE_CUSTOMERS, ERASE_REASONS, ERASE_NOTES, ERASE_REFUNDS, ERASE_RETURNS, ERASE_CLIENT_ADDRESSES,
-    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF,
+    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF, search.ERASE, annotations.ERASE_NOTES, annotations.ERASE_TAGS,
 )  # fmt: skip
 
 

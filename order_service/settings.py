@@ -23,6 +23,9 @@ class Settings(ServiceSettings, service="order"):
         default=None, description="the country that the shop sells from: its taxes are in prices that include tax"
     )
     pay_within: timedelta = Field(default=timedelta(hours=24), gt=timedelta(0), description="time limit for payment")
+    transfer_within: timedelta = Field(
+        default=timedelta(days=7), gt=timedelta(0), description="time limit for payment by bank transfer"
+    )
     reserved_beyond: timedelta = Field(
         default=timedelta(minutes=30), gt=timedelta(0), description="from the payment limit to the reservation's end"
     )

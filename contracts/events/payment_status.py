@@ -48,6 +48,11 @@ class PaymentPending(PaymentEvent, type="mart.payment.pending.v1"):
 class PaymentSucceeded(PaymentReport, type="mart.payment.succeeded.v1"):
     """The amount was captured; published by order, or reported by an outside payment system."""
 
+    gateway: str | None = Field(
+        default=None,
+        description="the payment system, as the order service names it: `bank_transfer` is money that staff recorded",
+    )
+
 
 class PaymentFailed(PaymentReport, type="mart.payment.failed.v1", notifies_customer=True):
     """The payment was declined or abandoned; published by order, or reported by an outside payment system."""

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import TypeAdapter
-from sqlalchemy import BigInteger, Boolean, Column, Text, Uuid
+from sqlalchemy import BigInteger, Boolean, Column, Index, Text, Uuid, literal_column, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
@@ -21,7 +21,7 @@ class CatalogueProduct(Base, table=True):
     __tablename__ = "catalogue_products"
 
     product_id: UUID = Field(primary_key=True)
-    sku: str
+    sku: str = Field(index=True)
     name: str
     status: str
     prices: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
@@ -50,6 +50,21 @@ CUSTOMER_COLUMNS: tuple[Column[Any], ...] = (
 )
 """Columns of the table `account_status`, for customers and staff: API clients and erased accounts have no
 `email`. `groups`: the ids of the account's customer groups."""
+
+
+EMAIL_KEY = "lower(normalize({}, NFKC))"
+"""SQL that gives one value for all spellings of an e-mail address, as in the user service."""
+CUSTOMER_NAME = "fold(name)"
+"""The indexed expression that a search for a name uses. Migration 0111 creates `fold`: without case and accents."""
+CUSTOMER_INDEXES = (
+    Index("ix_account_status_email_key", text(EMAIL_KEY.format("email"))),
+    Index(
+        "ix_account_status_name",
+        literal_column(CUSTOMER_NAME).label("searched"),
+        postgresql_using="gin",
+        postgresql_ops={"searched": "gin_trgm_ops"},
+    ),
+)
 
 
 @dataclass(frozen=True, slots=True)

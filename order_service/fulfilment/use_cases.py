@@ -13,6 +13,7 @@ from order_service.orders.models import NOTE, UNWANTED, Actor, Order, Status
 from order_service.payments import refunds
 from order_service.returns import queries as returns
 from order_service.returns.parcels import pieces_of
+from order_service.search import queries as search
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
 from service_kit.database import Transaction
@@ -53,6 +54,7 @@ async def change_ship_to(
     order.move(Trigger.CHANGE_SHIP_TO, Cause(utcnow(), _actor(order, who), who.user_id))
     order.ship_to = ship_to
     await queries.CHANGE_SHIP_TO.execute(tx, order=order)
+    await search.change_address(tx, order.id, ship_to)
     await refunds.save(tx, [order])
     return order
 

@@ -5,7 +5,7 @@ import re
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Header, Request, Response
 
 from order_service.orders import placing, placing_queries, queries, rendering_queries
 from order_service.orders.models import Status
@@ -15,12 +15,13 @@ from order_service.orders.placing import (
     CustomerInactive,
     CustomerRequired,
     CustomerUnknown,
+    EmailUnconfirmed,
     Placed,
     TooManyUnpaidOrders,
     TooMuchHeldUnpaid,
 )
 from order_service.orders.rendering_queries import RenderedOrder
-from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut, OrderSummary
+from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.promotions import PromotionUnusable
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
@@ -32,7 +33,7 @@ from service_kit.http.client import client_network
 from service_kit.http.etag import NOT_MODIFIED, IfNoneMatch, is_known
 from service_kit.http.hot_route import hot_route
 from service_kit.http.idempotency import IdempotencyKey, replay
-from service_kit.http.pagination import Page, Paged, PagedByTime
+from service_kit.http.pagination import Page, Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
@@ -69,6 +70,7 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IG
             CustomerRequired,
             CustomerUnknown,
             CustomerInactive,
+            EmailUnconfirmed,
             TooManyUnpaidOrders,
             TooMuchHeldUnpaid,
             IdempotencyKeyInUse,
@@ -117,30 +119,6 @@ async def place_order(
                 )
             answer, headers["ETag"] = shown.body, f'"{shown.tag}"'
     return Response(answer, 201, headers, media_type="application/json")
-
-
-@router.get("", summary="List orders", responses=problems(Forbidden))
-async def list_orders(
-    tx: Session,
-    page: PagedByTime,
-    who: Annotated[Principal, Requires("orders:read")],
-    status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
-    number: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")] = None,
-    customer_id: Annotated[UUID | None, Query(description="staff: only this customer's")] = None,
-    stuck: Annotated[bool | None, Query(description="staff: whether it waits too long for another service")] = None,
-) -> Page[OrderSummary]:
-    """Each with its first five lines, and the number of its lines."""
-    if stuck is not None and not is_staff(who):
-        raise Forbidden(permission="orders:read:any")
-    wanted = queries.Wanted(
-        customer_id=customer_id if who.may("orders:read:any") else who.user_id,
-        statuses=tuple(status or ()),
-        number=number,
-        stuck=stuck,
-    )
-    found, first = await queries.search(tx, page.position, wanted)
-    for_staff = is_staff(who)
-    return page.of(found, lambda order: OrderSummary.of(order, *first[order.id], for_staff=for_staff))
 
 
 @hot_route(

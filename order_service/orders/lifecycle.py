@@ -354,7 +354,7 @@ class OrderState:
         of_one, of_last = _MEANINGS[seen.status]
         return of_last if self._all_are(seen.status) else of_one
 
-    def capture(self, captured_total: int, now: datetime, traceparent: str | None = None) -> int:
+    def capture(self, captured_total: int, cause: Cause) -> int:
         """Books the newly captured money; returns the amount that the order doesn't want, which the caller must refund.
 
         An unpaid order wants its unpaid amount; a paid or ended one wants nothing, so that a refund by staff does not
@@ -367,8 +367,10 @@ class OrderState:
         unwanted = max(0, added - wanted)
         self.captured = captured_total
         trigger = Trigger.CAPTURED_IN_FULL if self.net_paid >= self.total else Trigger.CAPTURED_IN_PART
-        reason = f"{unwanted} of {added} are refunded: the order doesn't want them" if unwanted else None
-        self.move(trigger, Cause(now, Actor.PAYMENTS, reason=reason, traceparent=traceparent))
+        if unwanted:
+            surplus = f"{unwanted} of {added} are refunded: the order doesn't want them"
+            cause = replace(cause, reason=f"{cause.reason}; {surplus}" if cause.reason else surplus)
+        self.move(trigger, cause)
         self.to_refund = None  # the caller refunds exactly what is unwanted
         return unwanted
 

@@ -85,6 +85,8 @@ def payment_status(total: int, captured: int, refunded: int) -> PaymentStatus:
     return PaymentStatus.PARTIALLY_PAID if captured else PaymentStatus.UNPAID
 
 
+PAYMENT_STATUS = "payment_status(total, captured, refunded)"
+"""`payment_status` in SQL; an index has it, for searches. Migration 0111 creates the function."""
 ONE_UNPAID = "uq_orders_owes_alone"
 
 
@@ -105,6 +107,13 @@ class Order(Base, table=True):
             ONE_UNPAID, "customer_id", "owes_alone", unique=True, postgresql_where=text("client_address IS NOT NULL")
         ),
         Index("ix_orders_unpaid_address", "client_address", postgresql_where=text("client_address IS NOT NULL")),
+        # Only of the rare ones, so that an order usually has no entry: the others are found by walking through the ids.
+        Index(
+            "ix_orders_payment_status",
+            text(PAYMENT_STATUS),
+            "id",
+            postgresql_where=text(f"{PAYMENT_STATUS} NOT IN ('paid', 'unpaid')"),
+        ),
         Index("ix_orders_stuck_reason", "id", postgresql_where=text("stuck_reason IS NOT NULL")),
     )
 
@@ -137,6 +146,7 @@ class Order(Base, table=True):
     refunded: int = Field(default=0, sa_type=BigInteger)
     refunding: int = Field(default=0, sa_type=BigInteger, sa_column_kwargs={"server_default": "0"})
     pay_by: datetime
+    payment: str | None = Field(default=None, description="how its customer said it would be paid; null: by card")
     ship_to: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
     created_at: datetime = Field(default_factory=utcnow)
     status_since: datetime
@@ -172,6 +182,7 @@ class OrderLine(Base, table=True):
     """
 
     __tablename__ = "order_lines"
+    __table_args__ = (Index("ix_order_lines_product_id_order_id", "product_id", "order_id"),)
 
     order_id: UUID = Field(primary_key=True)
     position: int = Field(primary_key=True, sa_column_kwargs={"autoincrement": False})

@@ -11,7 +11,7 @@ same moment may exceed its limits.
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -71,6 +71,11 @@ class CartChanged(Problem, status=409, type="cart-changed"):
     """The cart was changed in the meantime (its version is {version} now): show it again before it is ordered."""
 
 
+class EmailUnconfirmed(Problem, status=409, type="email-unconfirmed"):
+    """The e-mail address of this account is not confirmed, so no stock is held for a bank transfer: confirm the address
+    first, or pay by card."""
+
+
 class TooManyUnpaidOrders(Problem, status=429, type="too-many-unpaid-orders"):
     """There are {limit} unpaid orders already, which is the most for this {of}: pay for or cancel one first."""
 
@@ -101,8 +106,10 @@ async def place(
     """Places the order, or returns the stored response to an earlier request with the same key.
 
     It is priced as of its read, by the rules and prices that are in force then; only limits are checked when it is
-    written. Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, CartEmpty,
-    CartChanged, TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
+    written.
+
+    Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, EmailUnconfirmed,
+    CartEmpty, CartChanged, TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
     """
     if needed := _check_permissions(wanted, who):
         await account_status.check(connection, who, needed)
@@ -233,7 +240,8 @@ def _make(
         shipping=shipping_values(quote.shipping),
         tax_note=quote.tax_note,
         tax_id=wanted.tax_id,
-        pay_by=now + (settings.pay_within if trusted else settings.pay_within_unconfirmed),
+        pay_by=now + _time_to_pay(wanted, settings, trusted=trusted),
+        payment=wanted.payment,
         ship_to=Address.model_validate(vars(wanted.ship_to)),
         bill_to=Address.model_validate(vars(wanted.bill_to)) if wanted.bill_to else None,
         created_at=now,
@@ -276,6 +284,15 @@ def _redemptions(quote: Quote, rules: Rules) -> list[NewRedemption]:
         for promotion in sorted(rules.promotions, key=lambda each: each.id)
         if promotion.id in quote.redeemed
     ]
+
+
+def _time_to_pay(wanted: OrderIn, settings: Settings, *, trusted: bool) -> timedelta:
+    """Raises: EmailUnconfirmed, since a transfer takes days, for which anybody could hold stock otherwise."""
+    if wanted.payment is None:
+        return settings.pay_within if trusted else settings.pay_within_unconfirmed
+    if not trusted:
+        raise EmailUnconfirmed
+    return settings.transfer_within
 
 
 def unpaid_limits(

@@ -50,10 +50,11 @@ WITH {counted}{cart}key AS (
     ON CONFLICT DO NOTHING RETURNING true AS is_new
 ), placed AS (
     INSERT INTO orders (id, number, customer_id, status, fulfilment_status, currency, total, captured, refunded, pay_by,
-                        ship_to, created_at, status_since, version, client_address, owes_alone, discount, tax,
+                        payment, ship_to, created_at, status_since, version, client_address, owes_alone, discount, tax,
                         prices_include_tax, shipping, tax_note, tax_id, bill_to, redeemed)
     SELECT :order.id, :order.number, :order.customer_id, 'pending', 'unfulfilled', :order.currency,
-           :order.total::bigint, 0, 0, :order.pay_by::timestamptz, :order.ship_to::jsonb,
+           :order.total::bigint, 0, 0, :order.pay_by::timestamptz, :order.payment::text,
+           :order.ship_to::jsonb,
            :order.created_at::timestamptz, :order.created_at::timestamptz, :order.version::bigint,
            :order.client_address::text, :order.owes_alone::bool, :order.discount::bigint, :order.tax::bigint,
            :order.prices_include_tax::bool, :order.shipping::jsonb, :order.tax_note::text, :order.tax_id::text,
@@ -251,6 +252,7 @@ class NewOrder:
     tax_note: str | None
     tax_id: str | None
     pay_by: datetime
+    payment: str | None
     ship_to: Address
     bill_to: Address | None
     created_at: datetime

@@ -2,11 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlmodel import col, select
+from sqlmodel import select
 
 from order_service.orders import events, metrics
 from order_service.orders.lifecycle import EventKind, OrderState, Shipment
@@ -231,16 +230,6 @@ def _signal_moved(tx: Transaction, moved: Sequence[OrderState]) -> None:
         signal(tx, AWAITING_PAYMENT, *awaiting)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """The filters of a list of orders; None or empty: no filter."""
-
-    customer_id: UUID | None
-    statuses: Sequence[Status]
-    number: int | None
-    stuck: bool | None
-
-
 class Summary(NamedTuple):
     """The lines and parcels of an order that a list shows."""
 
@@ -249,32 +238,26 @@ class Summary(NamedTuple):
     parcels: Sequence[Any]
 
 
-async def lines_of(tx: Transaction, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Any]]:
+async def line_counts(tx: Session, order_ids: Sequence[UUID]) -> Mapping[UUID, int]:
+    """How many lines each of these orders has."""
+    return dict(await LAST_POSITIONS.fetch(tx, order_ids=order_ids))
+
+
+async def lines_of(tx: AnySession, order_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Any]]:
     """The lines of each order, sorted by position."""
     return await _by_order(LINES, tx, order_ids)
 
 
-async def search(tx: Session, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, Summary]]:
-    """A page of orders, sorted by id (UUIDv7, so by the time of creation), and a summary of each."""
-    statement = select(Order)
-    if wanted.customer_id is not None:
-        statement = statement.where(Order.customer_id == wanted.customer_id)
-    if wanted.statuses:
-        statement = statement.where(col(Order.status).in_(wanted.statuses))
-    if wanted.number is not None:
-        statement = statement.where(Order.number == wanted.number)
-    if wanted.stuck is not None:
-        reason = col(Order.stuck_reason)
-        statement = statement.where(reason.is_not(None) if wanted.stuck else reason.is_(None))
-    found = await keyset(tx, statement, position, Order.id)
-    first = await _by_order(FIRST_LINES, tx, [order.id for order in found.rows])
+async def summaries(tx: Session, orders: Sequence[Order]) -> Mapping[UUID, Summary]:
+    """A summary of each of the orders of a page."""
+    first = await _by_order(FIRST_LINES, tx, [order.id for order in orders])
     large = [order_id for order_id, lines in first.items() if len(lines) == SUMMARY_LINES]
-    counts = dict(await LAST_POSITIONS.fetch(tx, order_ids=large)) if large else {}
-    packed = [order.id for order in found.rows if order.fulfilment_status != FulfilmentStatus.UNFULFILLED]
+    counts = await line_counts(tx, large) if large else {}
+    packed = [order.id for order in orders if order.fulfilment_status != FulfilmentStatus.UNFULFILLED]
     parcels = await _by_order(SHIPMENTS, tx, packed) if packed else {}
-    return found, {
+    return {
         order.id: Summary(first[order.id], counts.get(order.id, len(first[order.id])), parcels.get(order.id, ()))
-        for order in found.rows
+        for order in orders
     }
 
 

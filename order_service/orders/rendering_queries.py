@@ -5,21 +5,13 @@ from typing import NamedTuple
 from uuid import UUID
 
 from contracts.address import Address
-from order_service.orders.models import Order, PaymentStatus
+from order_service.orders.models import PAYMENT_STATUS, Order
 from service_kit.database import Connection, Statement, Transaction
 from service_kit.problems import not_found
 
 _TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 # Adds newer optional fields of the contract, as null, to addresses that were stored without them.
 _NO_ADDRESS = json.dumps({name: None for name, field in Address.model_fields.items() if not field.is_required()})
-# The same rules as in `models.payment_status`.
-PAYMENT_STATUS = f"""
-CASE WHEN o.captured > 0 AND o.captured <= o.refunded THEN '{PaymentStatus.REFUNDED}'
-     WHEN o.captured - o.refunded >= o.total THEN '{PaymentStatus.PAID}'
-     WHEN o.refunded > 0 THEN '{PaymentStatus.PARTIALLY_REFUNDED}'
-     WHEN o.captured > 0 THEN '{PaymentStatus.PARTIALLY_PAID}'
-     ELSE '{PaymentStatus.UNPAID}' END
-"""
 # Every change of the response must change the tag. Refunds, `stuck_reason` and the erasure of an account don't change
 # the version, so they are parts of the tag.
 TAG = """
@@ -83,7 +75,7 @@ json_build_object(
     'line_count', of_order.line_count, 'lines', of_order.lines,
     'total', json_build_object('amount', o.total, 'currency', o.currency),
     'ship_to', '{_NO_ADDRESS}'::jsonb || o.ship_to,
-    'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}),
+    'pay_by', to_char(o.pay_by AT TIME ZONE 'UTC', {_TIME}), 'payment', o.payment,
     'created_at', to_char(o.created_at AT TIME ZONE 'UTC', {_TIME}),
     'stuck_reason', CASE WHEN :for_staff THEN o.stuck_reason END, 'version', o.version, 'parcels', {_PARCELS},
     'bill_to', CASE WHEN o.bill_to IS NOT NULL THEN '{_NO_ADDRESS}'::jsonb || o.bill_to END, 'quote', {_QUOTE}

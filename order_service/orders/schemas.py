@@ -22,6 +22,8 @@ from service_kit.money import MoneyIn
 from service_kit.schemas import RequestBody
 from service_kit.text import Printable
 
+PaymentMethod = Literal["bank_transfer"]
+
 
 class UnitPrice(MoneyIn):
     amount: int = Field(ge=0, le=MAX_AMOUNT, description="in the currency's minor unit; never a float")
@@ -99,6 +101,11 @@ class OrderIn(TermsIn):
     payment_token: str | None = Field(
         default=None, min_length=1, max_length=255, repr=False, description="charged once stock is reserved"
     )
+    payment: PaymentMethod | None = Field(
+        default=None,
+        description="`bank_transfer`: the stock is held for days (`pay_by`), until staff record the money that arrived;"
+        " the customer's transfer names the order's number. Absent: it is paid by card",
+    )
 
     @model_validator(mode="after")
     def _one_source_of_lines(self) -> Self:
@@ -108,6 +115,8 @@ class OrderIn(TermsIn):
             raise ValueError("from_cart orders the caller's own cart: it can't go with customer_id")
         if self.cart_version is not None and not self.from_cart:
             raise ValueError("cart_version goes with from_cart")
+        if self.payment is not None and self.payment_token is not None:
+            raise ValueError("payment_token pays by card: it can't go with payment")
         return self
 
 
@@ -157,6 +166,9 @@ class OrderSummary(BaseModel):
     total: Money
     ship_to: Address
     pay_by: datetime
+    payment: PaymentMethod | None = Field(
+        default=None, description="`bank_transfer`: the shop waits for a transfer that names the number"
+    )
     created_at: datetime
     stuck_reason: str | None = Field(
         default=None, description="only for staff: the reason, if it waits too long for another service"
@@ -245,6 +257,7 @@ def order_values(
         "total": {"amount": order.total, "currency": order.currency},
         "ship_to": order.ship_to,
         "pay_by": order.pay_by,
+        "payment": order.payment,
         "created_at": order.created_at,
         "stuck_reason": order.stuck_reason if for_staff else None,
         "version": order.version,

@@ -10,7 +10,7 @@ from fastapi import Depends, Query, Request, Response
 from contracts.permissions import Permission
 from order_service.orders import queries as orders
 from order_service.orders.placing import EXEMPT
-from order_service.payments import queries, refunds, use_cases
+from order_service.payments import bank_transfers, queries, refunds, use_cases
 from order_service.payments.gateways.port import WebhookSignatureWrong
 from order_service.payments.gateways.registry import Gateways
 from order_service.payments.limits import AttemptOrigin, TooManyFailedPayments
@@ -22,10 +22,22 @@ from order_service.payments.models import (
     PaymentState,
     PaymentUnderWay,
     Refund,
+    RefundDecided,
+    RefundNotByHand,
+    RefundReferenceInUse,
     RefundState,
     RefundTooHigh,
+    TransferRecorded,
 )
-from order_service.payments.schemas import PaymentIn, PaymentOut, RefundIn, RefundOut
+from order_service.payments.schemas import (
+    BankTransferIn,
+    PaymentIn,
+    PaymentOut,
+    RefundConfirmationIn,
+    RefundFailureIn,
+    RefundIn,
+    RefundOut,
+)
 from service_kit import idempotency
 from service_kit.http.client import client_network
 from service_kit.http.hot_route import hot_route
@@ -51,6 +63,7 @@ async def runtime_of(request: Request) -> Runtime:  # async, since FastAPI runs 
 UseRuntime = Annotated[Runtime, Depends(runtime_of)]
 Payer = Annotated[Principal, Requires(Permission.PAYMENTS_WRITE)]
 Reader = Annotated[Principal, Requires(Permission.PAYMENTS_READ)]
+Recorder = Annotated[Principal, Requires(Permission.PAYMENTS_RECORD_ANY)]
 
 
 @router.post(
@@ -91,6 +104,27 @@ async def pay(
 
 def _written(payment: Payment) -> tuple[bytes, str]:
     return PaymentOut.of(payment).model_dump_json().encode(), f"/payments/{payment.id}"
+
+
+@router.post(
+    "/orders/{order_id}/bank-transfers",
+    status_code=201,
+    response_model=PaymentOut,
+    summary="Record a bank transfer",
+    responses=problems(NotFound, TransferRecorded, IdempotencyKeyMissing, IdempotencyKeyReused),
+)
+async def record_bank_transfer(
+    order_id: UUID, body: BankTransferIn, who: Recorder, key: IdempotencyKey, tx: Transaction
+) -> Response:
+    """Books money that arrived in the shop's bank account as a payment of the order, which is paid once it has all of
+    its total. What the order doesn't want, because it is too much or the order has ended, becomes a refund that staff
+    make by hand. A reference is booked once, on whichever order.
+    """
+    if stored := await idempotency.claim(tx, who.user_id, key):
+        return replay(stored)
+    transfer = bank_transfers.Transfer(order_id=order_id, recorded_by=who.user_id, **body.model_dump())
+    payment = await bank_transfers.record(tx, transfer)
+    return await respond(tx, who, key, 201, PaymentOut.of(payment), f"/payments/{payment.id}")
 
 
 @router.get("/orders/{order_id}/payments", summary="List the payments of an order", responses=problems(NotFound))
@@ -191,9 +225,10 @@ async def list_refunds(
     who: Annotated[Principal, Requires(Permission.PAYMENTS_READ_ANY)],
     status: Annotated[RefundState | None, Query(description="only these; staff must handle `failed` ones")] = None,
     order_id: Annotated[UUID | None, Query(description="only this order's")] = None,
+    gateway: Annotated[str | None, Query(max_length=100, description="`bank_transfer`: those made by hand")] = None,
 ) -> Page[RefundOut]:
-    """Of all payments."""
-    found = await queries.page(tx, Refund, page.position, status=status, order_id=order_id)
+    """Of all payments. Those that staff have to make by hand are `requested`, of the gateway `bank_transfer`."""
+    found = await queries.page(tx, Refund, page.position, status=status, order_id=order_id, gateway=gateway)
     return page.of(found, _shown_to(who))
 
 
@@ -202,6 +237,28 @@ async def read_refund(refund_id: UUID, tx: Session, who: Reader) -> RefundOut:
     """With its current status."""
     found = await queries.find_refund(tx, refund_id, _seen_by(who)) or not_found(Refund, refund_id)
     return _shown_to(who)(found)
+
+
+@refund_router.post(
+    "/refunds/{refund_id}/confirm",
+    summary="Confirm a refund by bank transfer",
+    responses=problems(NotFound, RefundNotByHand, RefundDecided, RefundReferenceInUse),
+)
+async def confirm(refund_id: UUID, body: RefundConfirmationIn, tx: Transaction, who: Recorder) -> RefundOut:
+    """Books that staff have transferred the money back; the customer is notified. Sent again with the same reference,
+    it changes nothing."""
+    return _shown_to(who)(await bank_transfers.confirm_refund(tx, refund_id, body.reference))
+
+
+@refund_router.post(
+    "/refunds/{refund_id}/fail",
+    summary="Mark a refund by bank transfer as failed",
+    responses=problems(NotFound, RefundNotByHand, RefundDecided),
+)
+async def fail(refund_id: UUID, body: RefundFailureIn, tx: Transaction, who: Recorder) -> RefundOut:
+    """Books that the money can't be transferred back, such as to a closed account. The payment can then be refunded
+    again, by another refund."""
+    return _shown_to(who)(await bank_transfers.fail_refund(tx, refund_id, body.reason))
 
 
 async def _paid_by(request: Request, who: Principal) -> UUID | None:

@@ -12,6 +12,7 @@ from sqlmodel import Field
 
 from contracts.money import Money
 from order_service.base import Base
+from order_service.orders.lifecycle import Cause
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -63,6 +64,10 @@ class RefundState(StrEnum):
     FAILED = "failed"
 
 
+BANK_TRANSFER = "bank_transfer"
+"""The `gateway` of payments that staff record. No gateway is called about them; staff make their refunds by hand."""
+
+
 class NotAwaitingPayment(Problem, status=409, type="order-not-awaiting-payment"):
     """The order is {order_status}: it can be paid only while it is awaiting_payment."""
 
@@ -85,6 +90,22 @@ class NothingToRefund(Problem, status=409, type="nothing-to-refund"):
 
 class PaymentOfAnother(Problem, status=409, type="payment-of-another"):
     """Payment {payment_id} belongs to another order or payment system than {source} says."""
+
+
+class TransferRecorded(Problem, status=409, type="bank-transfer-recorded"):
+    """A bank transfer with the reference {reference} is recorded already: the same money is never booked twice."""
+
+
+class RefundNotByHand(Problem, status=409, type="refund-not-by-hand"):
+    """Refund {refund_id} is made by the payment gateway {gateway}, which reports its result: staff can't decide it."""
+
+
+class RefundDecided(Problem, status=409, type="refund-decided"):
+    """The refund is {refund_status} already."""
+
+
+class RefundReferenceInUse(Problem, status=409, type="refund-reference-in-use"):
+    """Another refund has the reference {reference}: give the reference of the transfer that paid this one."""
 
 
 def gateway_key(operation: Literal["payment", "capture", "cancel", "refund"], id: UUID) -> str:
@@ -224,6 +245,8 @@ class ChargeReport:
     """Of the request or the event that contained the report."""
     action: tuple[str, str] | None = None
     """Type and URL of what the customer must do."""
+    cause: Cause | None = None
+    """Who recorded the payment and why, for the order's history; None: the payment system."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from contracts.events.base import Event
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import OrderState
 from order_service.orders.models import PaymentToken
-from order_service.payments.models import IS_OPEN, Account, Payment, PaymentState, Refund
+from order_service.payments.models import BANK_TRANSFER, IS_OPEN, Account, Payment, PaymentState, Refund
 from service_kit.database import (
     AnySession,
     Connection,
@@ -51,6 +51,9 @@ SELECT {PAYMENT_COLUMNS} FROM payments WHERE (order_id, opened_by, request_key) 
 """)
 _STORED_STATUS = Statement("SELECT order_id, gateway, status FROM payments WHERE id = :id")
 _OF_CHARGE = Statement("SELECT id, order_id FROM payments WHERE gateway = :gateway AND gateway_charge_id = :charge_id")
+_REFUND_OF_REFERENCE = Statement("""
+SELECT id FROM refunds WHERE gateway = :gateway AND gateway_refund_id = :reference
+""")
 _TOKENS = Statement("SELECT order_id, token, traceparent FROM payment_tokens WHERE order_id = ANY(:order_ids::uuid[])")
 _INSERT_PAYMENTS = Statement(f"""
 WITH payment AS (
@@ -106,7 +109,8 @@ WHERE id = :id
 """)
 _COUNT_OVERDUE = Statement(f"""
 SELECT (SELECT count(*) FROM payments WHERE {IS_OPEN} AND status <> 'action_required' AND created_at <= :since),
-       (SELECT count(*) FROM refunds WHERE status = 'requested' AND created_at <= :since)
+       (SELECT count(*) FROM refunds
+        WHERE status = 'requested' AND gateway <> '{BANK_TRANSFER}' AND created_at <= :since)
 """)
 
 
@@ -160,9 +164,15 @@ async def of_charge(db: AnySession, gateway: str, charge_id: str) -> tuple[UUID,
     return found
 
 
+async def refund_of_reference(db: AnySession, gateway: str, reference: str) -> UUID | None:
+    """The refund that has this id at its gateway."""
+    found: UUID | None = await _REFUND_OF_REFERENCE.fetchval(db, gateway=gateway, reference=reference)
+    return found
+
+
 async def count_overdue(db: AnySession, since: datetime) -> tuple[int, int]:
     """The payments and refunds that began before `since` and whose outcome is unknown. Not those that wait for their
-    customer."""
+    customer, or for staff."""
     payments, refunds = await _COUNT_OVERDUE.fetchrow(db, since=since)
     return payments, refunds
 

@@ -1,14 +1,15 @@
 """Bodies of requests and responses about payments and refunds."""
 
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from contracts.money import Money
 from order_service.payments.models import Payment, PaymentState, Refund, RefundState, money
-from service_kit.schemas import RequestBody
+from service_kit.clock import utcnow
+from service_kit.schemas import RequestBody, examples
 
 
 class PaymentIn(RequestBody):
@@ -41,6 +42,47 @@ class PaymentOut(BaseModel):
     def of(cls, payment: Payment) -> Self:
         action = {"type": payment.action_type, "url": payment.action_url} if payment.action_type else None
         return cls(**payment.model_dump(exclude={"amount"}), amount=money(payment), next_action=action)
+
+
+def _not_in_the_future(day: date) -> date:
+    """Raises: ValueError. The day may have begun in a time zone east of UTC."""
+    if day > utcnow().date() + timedelta(days=1):
+        raise ValueError("received_on is in the future: record the transfer when it has arrived")
+    return day
+
+
+Reference = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=140),
+    AfterValidator(lambda text: " ".join(text.split()).upper()),
+    Field(description="the bank's reference of the transfer; spaces and case make no difference"),
+]
+
+
+class BankTransferIn(RequestBody):
+    """Money that arrived in the shop's bank account. The customer sees `reason`, in the history of the order."""
+
+    model_config = examples(
+        {"amount": 2000, "reference": "E2E-4711", "reason": "your transfer of 27 November", "received_on": "2026-11-27"}
+    )
+
+    amount: int = Field(gt=0, le=10**12, description="in the minor unit of the order's currency")
+    reference: Reference
+    reason: str = Field(min_length=1, max_length=500, description="for the customer")
+    note: str | None = Field(default=None, max_length=500, description="for staff alone")
+    received_on: Annotated[date, AfterValidator(_not_in_the_future)] = Field(description="the bank's value date")
+
+
+class RefundConfirmationIn(RequestBody):
+    model_config = examples({"reference": "E2E-4712"})
+
+    reference: Reference
+
+
+class RefundFailureIn(RequestBody):
+    model_config = examples({"reason": "account-closed"})
+
+    reason: str = Field(min_length=1, max_length=200, description="why it could not be transferred, for the customer")
 
 
 class RefundIn(RequestBody):

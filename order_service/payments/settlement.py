@@ -9,8 +9,8 @@ from prometheus_client import Counter
 
 from contracts.events import payment_status as events
 from order_service.orders import queries as orders
-from order_service.orders.lifecycle import OrderState
-from order_service.orders.models import Status
+from order_service.orders.lifecycle import Cause, OrderState
+from order_service.orders.models import Actor, Status
 from order_service.payments import queries, refund_settlement, refunds
 from order_service.payments.gateways.port import Charge, GatewayRefund, Rejected
 from order_service.payments.limits import NEVER_CHARGED
@@ -63,20 +63,21 @@ class _Books:
         if (event := _event(order, payment, before)) is not None:
             self._events += outbox.rows([event], [report.traceparent or current_traceparent()])
         if payment.status == PaymentState.SUCCEEDED:
-            self._apply_to_order(order, account, payment, report.traceparent)
+            self._apply_to_order(order, account, payment, report)
         return payment
 
-    def _apply_to_order(self, order: OrderState, account: Account, payment: Payment, traceparent: str | None) -> None:
+    def _apply_to_order(self, order: OrderState, account: Account, payment: Payment, report: ChargeReport) -> None:
         """The order takes as much of the money as it wants; the rest is refunded."""
         if payment.currency != order.currency:
             unwanted, reason = payment.amount, f"the order is in {order.currency}"
         else:
             captured = account.captured(order.currency)
-            unwanted = order.capture(captured, utcnow(), traceparent)
+            cause = report.cause or Cause(utcnow(), Actor.PAYMENTS, traceparent=report.traceparent)
+            unwanted = order.capture(captured, cause)
             reason = f"the order is {order.status} and wants no more money"
         # Never more than this payment: earlier ones were handled when they arrived.
         if (amount := min(unwanted, payment.amount)) > 0:
-            self._unwanted.append((order, amount, reason, traceparent))
+            self._unwanted.append((order, amount, reason, report.traceparent))
 
     async def write(self, tx: Transaction) -> None:
         if self._adopted:
@@ -127,7 +128,7 @@ def _event(order: OrderState, payment: Payment, before: str) -> events.PaymentRe
         return None
     fields = {**refunds.event_fields(order, payment, payment), "reference": payment.gateway_charge_id}
     if payment.status == PaymentState.SUCCEEDED:
-        return events.PaymentSucceeded(**fields)
+        return events.PaymentSucceeded(**fields, gateway=payment.gateway)
     fallback = VOIDED if payment.status == PaymentState.VOIDED else DECLINED
     return events.PaymentFailed(**fields, reason=payment.failure_reason or fallback)
 

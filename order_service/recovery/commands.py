@@ -23,7 +23,8 @@ from service_kit.messaging import outbox
 from service_kit.replay import Repeat, Repeated
 
 GATEWAY = "sandbox"
-"""The gateway of payments whose row is lost: events don't name it. Outside systems report their payments themselves."""
+"""The gateway of payments whose row is lost, if their event doesn't name it. Outside systems report their payments
+themselves."""
 
 
 async def _place(of: Repeated, event: steps.OrderPlaced) -> None:
@@ -172,7 +173,7 @@ async def _settle(of: Repeated, event: money.PaymentSucceeded | money.PaymentFai
     report = ChargeReport(
         payment_id=event.payment_id,
         order_id=event.order_id,
-        gateway=await _gateway(of.tx, event.payment_id),
+        gateway=await _gateway(of.tx, event),
         state=state,
         amount=event.amount.amount,
         currency=event.amount.currency,
@@ -191,7 +192,7 @@ async def _settle_refund(of: Repeated, event: money.PaymentRefunded) -> None:
         refund_id=event.refund_id,
         payment_id=event.payment_id,
         order_id=event.order_id,
-        gateway=await _gateway(of.tx, event.payment_id),
+        gateway=await _gateway(of.tx, event),
         state=RefundState.SUCCEEDED,
         amount=event.amount.amount,
         currency=event.amount.currency,
@@ -215,9 +216,10 @@ async def _locked(of: Repeated, order_id: UUID) -> OrderState | None:
     return order
 
 
-async def _gateway(tx: Transaction, payment_id: UUID) -> str:
-    known = await payment_queries.stored_status(tx, payment_id)
-    return known.gateway if known else GATEWAY
+async def _gateway(tx: Transaction, event: money.PaymentReport) -> str:
+    known = await payment_queries.stored_status(tx, event.payment_id)
+    named = event.gateway if isinstance(event, money.PaymentSucceeded) else None
+    return known.gateway if known else named or GATEWAY
 
 
 FUNCTIONS: dict[type[Event], Repeat] = {

@@ -16,6 +16,8 @@ from contracts.events.products import ProductChanged, ScheduledPrice
 from contracts.events.users import UserChanged
 from contracts.quantity import LineQuantity
 from order_service.orders import queries
+from order_service.orders.lifecycle import Cause
+from order_service.orders.models import Actor
 from order_service.payments import refunds
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
@@ -132,7 +134,7 @@ class Shop:
         async with self.runtime.database.transaction() as tx:
             order = await queries.lock(tx, order_id)
             assert order is not None
-            unwanted = order.capture(captured_total, utcnow())
+            unwanted = order.capture(captured_total, Cause(utcnow(), Actor.PAYMENTS))
             await refunds.save(tx, [order])
             return unwanted
 

@@ -1,5 +1,6 @@
 """Frequent queries use an index, so that their cost does not grow with the tables."""
 
+from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -11,12 +12,16 @@ from order_service.orders.models import Status
 from order_service.payments.jobs import count_overdue
 from order_service.payments.models import Payment, PaymentState
 from order_service.personal_data import PERSONAL_DATA
+from order_service.search.jobs import add_orders
 from order_service.tests.conftest import Shop
 from service_kit.clock import utcnow
 from service_kit.personal_data.consumers import erase_again
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
 
 STATUSES = ", ".join(f"'{status}'" for status in Status)
+
+NAME = "'Ada ' || n || repeat(' x', 300)"
+"""Long, so that a sequential scan of so few rows costs more than the look-up in an index."""
 
 
 @pytest.fixture
@@ -26,10 +31,18 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     # As in production, most orders have ended.
     status = f"CASE WHEN n % 50 = 0 THEN (ARRAY[{STATUSES}])[1 + n % {len(Status)}] ELSE 'completed' END"
     money, later = {"currency": "'GBP'"}, "now() + interval '1 day'"
-    times = {"status_since": "now()", "delivered_at": "now()", "pay_by": later}
+    times = {
+        "id": "uuidv7(make_interval(mins => -n))",
+        "status_since": "now()",
+        "delivered_at": "now()",
+        "pay_by": later,
+    }
     unpaid = {"client_address": "CASE WHEN n % 50 = 0 THEN '10.0.0.' || n END", "fulfilment_status": "'unfulfilled'"}
     await fill(connection, "orders", columns={"status": status, "ship_to": SHIP_TO, **times, **money, **unpaid})
     await fill(connection, "order_history", columns={"version": "1"})
+    await fill(connection, "order_search", columns={"recipient": NAME, "country": "'GB'", **money})
+    await fill(connection, "order_tags", columns={"tags": "ARRAY['tag ' || n, repeat(n::text, 300)]"})
+    await fill(connection, "order_notes")
     await fill(connection, "payments", columns={"status": "'failed'", "gateway": "'cards'", **money})
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
     await fill(connection, "returns", columns={"status": "'refunded'", "lines": "'[]'", **money})
@@ -37,7 +50,8 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     copies = ("catalogue_products", "stock_levels")
     for table in ("order_lines", "order_shipments", "payment_tokens", "carts", "cart_items", *copies):
         await fill(connection, table)
-    await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
+    known = {"email": "'ada' || n || '@example.org'", "name": NAME}
+    await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()", **known})
     for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
     await connection.close()
@@ -53,6 +67,7 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
         ("/orders", {"stuck": "true"}),
         ("/payments", {}),
         ("/refunds", {}),
+        ("/refunds", {"status": "requested", "gateway": "bank_transfer"}),
         ("/returns", {}),
         ("/returns", {"status": "refunded"}),
     ):
@@ -62,6 +77,38 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
             await full.staff.get(path, params={"limit": "1", "cursor": cursor, **params})
     assert (await full.customer.get("/orders")).status_code == 200
     assert len(statements) > 25
+    connection = await asyncpg.connect(full.served.database_url)
+    assert await sequential_scans(connection, statements) == {}
+    await connection.close()
+
+
+@pytest.mark.parametrize(
+    "filters",
+    [
+        {"email": "ada17@example.org"}, {"name": "ada 3999"}, {"name": "ada 3999", "country": "IS"}, {"sku": "17"},
+        {"product_id": str(uuid4())}, {"placed_from": "2026-11-01", "placed_to": "2026-11-02"}, {"country": "IS"},
+        {"currency": "GBP", "total_from": 17, "total_to": 19}, {"payment_status": "refunded"}, {"tag": "tag 17"},
+        {"payment_status": ["refunded", "partially_paid"]}, {"status": ["paid", "shipped"], "currency": "GBP"},
+    ],
+)  # fmt: skip
+async def test_every_filter_of_a_search_uses_an_index(
+    full: Shop, statements: Statements, filters: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        found = await full.staff.get("/orders", params=filters)
+        assert found.status_code == 200, found.text
+    await full.served.caller("orders:export:any").get("/orders/export", params=filters)
+    connection = await asyncpg.connect(full.served.database_url)
+    assert await sequential_scans(connection, statements) == {}
+    await connection.close()
+
+
+async def test_adding_orders_to_the_search_reads_only_those_of_the_last_minute(
+    full: Shop, statements: Statements
+) -> None:
+    order_id = await full.placed()
+    assert not await add_orders(full.runtime)
+    assert await full.execute("SELECT count(*) FROM order_search WHERE order_id = $1", order_id) == 1
     connection = await asyncpg.connect(full.served.database_url)
     assert await sequential_scans(connection, statements) == {}
     await connection.close()

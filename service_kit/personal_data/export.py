@@ -12,6 +12,7 @@ from service_kit.audit import queries as audit_log
 from service_kit.database import Database
 from service_kit.http.router import Router
 from service_kit.http.sessions import database_of
+from service_kit.http.streams import streamed
 from service_kit.personal_data.models import PersonalData, Section
 from service_kit.security import Principal, Requires, account_status
 
@@ -32,17 +33,9 @@ def export_router(data: PersonalData) -> Router:
     )
     async def export(request: Request, who: Annotated[Principal, Requires("users:read")]) -> StreamingResponse:
         chunks = _chunks(database_of(request), who.user_id, by_name.values())
-        first = await anext(chunks)  # before the response starts, so that an unreachable database is a 503
-        headers = {"Cache-Control": "no-store", "Content-Disposition": 'attachment; filename="my-data.json"'}
-        return StreamingResponse(_after(first, chunks), headers=headers, media_type="application/json")
+        return await streamed(chunks, "my-data.json", "application/json")
 
     return router
-
-
-async def _after(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
-    yield first
-    async for chunk in rest:
-        yield chunk
 
 
 async def _chunks(database: Database, user_id: UUID, sections: Iterable[Section]) -> AsyncIterator[str]:

@@ -140,7 +140,7 @@ class Pure:
         state = PaymentState.SUCCEEDED if succeeded else PaymentState.FAILED
         report = ChargeReport(charge.id, charge.order_id, GATEWAY, state, charge.amount, CURRENCY, f"ch_{charge.id}")
         if payment.settle(report, utcnow()) and succeeded:
-            unwanted = stored.state.capture(stored.account.captured(CURRENCY), utcnow())
+            unwanted = stored.state.capture(stored.account.captured(CURRENCY), Cause(utcnow(), Actor.PAYMENTS))
             self._save(stored)
             if unwanted:
                 self._add_refunds(stored, min(unwanted, payment.amount))

@@ -122,6 +122,16 @@ async def _to_return(seeded: SeededService) -> Request:
     return Request(body={"lines": [{"product_id": seeded.values["product_id"], "quantity": 1}], "reason": "too small"})
 
 
+async def _unpaid(seeded: SeededService) -> Request:
+    await _run(seeded, "UPDATE orders SET status = 'awaiting_payment', captured = 0, total = 1000000")
+    return Request()
+
+
+async def _by_hand(seeded: SeededService) -> Request:
+    await _run(seeded, "UPDATE refunds SET gateway = 'bank_transfer'")
+    return Request()
+
+
 async def _sent(seeded: SeededService) -> Request:
     await _run(seeded, "UPDATE deliveries SET status = 'sent', sent_at = now()")
     return Request()
@@ -170,6 +180,9 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("inventory", "POST /dispatches"): _collection,
     ("inventory", "POST /returns/{return_id}/receive"): _receive_return,
     ("order", "POST /payments/{payment_id}/refunds"): _with({"amount": 100}),
+    ("order", "POST /orders/{order_id}/bank-transfers"): _unpaid,
+    ("order", "POST /refunds/{refund_id}/confirm"): _by_hand,
+    ("order", "POST /refunds/{refund_id}/fail"): _by_hand,
     ("order", "POST /returns/{return_id}/approve"): _delivered,
     ("order", "POST /returns/{return_id}/reject"): _delivered,
     ("notification", "POST /deliveries/{id}/send"): _sent,

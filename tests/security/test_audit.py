@@ -27,7 +27,7 @@ NOT_AUDITED = {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",
     },
     "order": {
-        "cart_items", "carts", "catalogue_products", "order_history", "order_lines", "order_shipments",
+        "cart_items", "carts", "catalogue_products", "order_history", "order_lines", "order_search", "order_shipments",
         "payment_tokens", "stock_levels",
     },
     "notification": {"notifications", "preferences", "recipients"},

@@ -43,6 +43,8 @@ async def test_search_texts_are_not_patterns(service: str) -> None:
             client = seeded.as_owner if operation.is_ones_own else seeded.admin
             for pattern in PATTERNS:
                 answer = await client.get(operation.url(seeded.ids), params={name: pattern})
+                if answer.status_code == 403:  # a filter for staff, in a list that customers have too
+                    answer = await seeded.admin.get(operation.url(seeded.ids), params={name: pattern})
                 assert answer.status_code in (200, 400, 422), f"{operation} {name}={pattern}: {answer.text}"
                 assert not answer.is_success or _items(answer) == [], f"{operation} {name}={pattern}"
 

@@ -19,6 +19,7 @@ REFUND = {
     "order_id": "2",
     "amount": 3,
     "status": "succeeded",
+    "gateway": "sandbox",
     "gateway_refund_id": "re_1",
     "return_id": None,
 }

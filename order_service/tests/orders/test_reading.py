@@ -6,8 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from order_service.orders.models import Order, OrderLine, PaymentStatus, payment_status
-from order_service.orders.rendering_queries import PAYMENT_STATUS
+from order_service.orders.models import PAYMENT_STATUS, Order, OrderLine, PaymentStatus, payment_status
 from order_service.orders.schemas import OrderOut
 from order_service.tests.conftest import SHIP_TO, Shop
 from service_kit.clock import utcnow

@@ -12,6 +12,7 @@ from contracts.events import inventory_deduction as answers
 from contracts.events import shipment_notification as parcels
 from contracts.events.base import Event
 from contracts.events.products import ProductChanged, ScheduledPrice
+from contracts.events.users import UserChanged
 from contracts.quantity import LineQuantity
 from order_service.tests.payments.conftest import SHIP_TO, Shop, gateway, shop
 from service_kit.clock import utcnow
@@ -160,6 +161,25 @@ async def test_orders_payments_refunds_and_returns_are_what_they_were(life: Life
     assert not [what for what in journal.found if "not " in what], journal.found
     assert await _rows(restored) == await _rows(life.shop.runtime.database)
     assert await unpublished(restored) == []
+
+
+async def test_transfers_that_staff_recorded_are_not_asked_of_a_gateway(life: Life, restored: Database) -> None:
+    account: dict[str, Any] = {"email": "ada@example.org", "full_name": "Ada", "roles": ["User"], "active": True}
+    await life.handle(UserChanged(user_id=life.shop.customer.user_id, version=1, email_verified=True, **account))
+    paid, ended = await life.accepted(payment="bank_transfer"), await life.placed()
+    assert (await life.shop.customer.post(f"/orders/{ended}/cancel", json={})).is_success
+    for order_id, reference in ((paid, "E2E-1"), (ended, "E2E-2")):
+        body = {"amount": 1000, "reference": reference, "reason": "your transfer", "received_on": "2026-11-27"}
+        headers = {"Idempotency-Key": reference}
+        made = await life.shop.staff.post(f"/orders/{order_id}/bank-transfers", json=body, headers=headers)
+        assert made.status_code == 201, made.text
+
+    await _recover(life, restored)
+
+    rows = await _rows(restored)
+    assert rows == await _rows(life.shop.runtime.database)
+    assert {row["gateway"] for row in rows["payments"]} == {"bank_transfer"}
+    assert [row["status"] for row in rows["refunds"]] == ["requested"], "staff still have to make it"
 
 
 @pytest.mark.parametrize("pieces", [2, 3], ids=["every parcel", "two of three parcels"])

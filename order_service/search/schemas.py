@@ -1,0 +1,93 @@
+"""The filters of a search for orders, as query parameters."""
+
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime
+
+from order_service.annotations.models import MAX_TAG, normal_tag
+from order_service.orders.models import PaymentStatus, Status
+from order_service.pricing.quotes import MAX_AMOUNT
+from order_service.search.models import Wanted
+from service_kit.iso_codes import Country, Currency
+from service_kit.problems import Problem
+
+Moment = AwareDatetime | date
+"""A time with its offset, or a day in UTC."""
+EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+"""No order is placed outside of these; they keep arithmetic with times within what Python and PostgreSQL can hold."""
+
+
+class CurrencyNeeded(Problem, status=422, type="currency-needed"):
+    """Amounts in different currencies can't be compared: give the `currency` of `total_from` and `total_to`."""
+
+
+async def wanted(
+    status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
+    number: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")] = None,
+    customer_id: Annotated[UUID | None, Query(description="staff: only this customer's")] = None,
+    stuck: Annotated[bool | None, Query(description="staff: whether it waits too long for another service")] = None,
+    email: Annotated[
+        str | None, Query(max_length=254, description="staff: the account's whole e-mail address, in any case")
+    ] = None,
+    name: Annotated[
+        str | None,
+        Query(
+            min_length=1,
+            max_length=100,
+            description="staff: part of the recipient's or the account's name; case and accents are ignored",
+        ),
+    ] = None,
+    product_id: Annotated[UUID | None, Query(description="staff: orders with a line of this product")] = None,
+    sku: Annotated[
+        str | None, Query(max_length=100, description="staff: the same by the product's SKU, as it is now")
+    ] = None,
+    placed_from: Annotated[
+        Moment | None,
+        Query(description="staff: placed at this time (with offset) or later; a date is a day in UTC"),
+    ] = None,
+    placed_to: Annotated[
+        Moment | None, Query(description="staff: placed before this time; a date includes that day, in UTC")
+    ] = None,
+    total_from: Annotated[
+        int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: in the minor unit of `currency`, which it needs")
+    ] = None,
+    total_to: Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: this amount included")] = None,
+    currency: Annotated[Currency | None, Query(description="staff: the currency of the order")] = None,
+    country: Annotated[Country | None, Query(description="staff: of the shipping address")] = None,
+    payment_status: Annotated[
+        list[PaymentStatus] | None, Query(max_length=len(PaymentStatus), description="staff: one or several")
+    ] = None,
+    tag: Annotated[str | None, Query(max_length=MAX_TAG, description="staff: orders with this tag")] = None,
+) -> Wanted:
+    """Raises: CurrencyNeeded."""
+    if currency is None and (total_from is not None or total_to is not None):
+        raise CurrencyNeeded
+    return Wanted(
+        customer_id=customer_id,
+        statuses=tuple(status or ()),
+        number=number,
+        stuck=stuck,
+        email=email,
+        name=name,
+        product_id=product_id,
+        sku=sku,
+        placed_from=None if placed_from is None else _instant(placed_from, end=False),
+        placed_before=None if placed_to is None else _instant(placed_to, end=True),
+        total_from=total_from,
+        total_to=total_to,
+        currency=currency,
+        country=country,
+        payment_statuses=tuple(payment_status or ()),
+        tag=None if tag is None else normal_tag(tag),
+    )
+
+
+def _instant(moment: datetime | date, *, end: bool) -> datetime:
+    """The instant; of a day its beginning or, with `end`, its end."""
+    if isinstance(moment, datetime):
+        return min(max(moment, EARLIEST), LATEST)
+    day = min(max(moment, EARLIEST.date()), LATEST.date())
+    return datetime.combine(day, time(), UTC) + timedelta(days=end)
