@@ -80,7 +80,7 @@ async def change_category(
     category_id: UUID, body: CategoryChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> CategoryOut:
     """Renames or moves a category. It moves with its descendants. The slug stays, so that links keep working. Other
-    services hear of the new place of its products within seconds: a job publishes each of them with a new version."""
+    services receive the new place of its products within seconds: a job publishes each with a new version."""
     category = await use_cases.change(tx, category_id, expected, body.model_dump(exclude_unset=True))
     return tagged(response, CategoryOut.of(category), category.version)
 

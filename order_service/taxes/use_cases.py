@@ -1,0 +1,97 @@
+"""Creates and changes tax zones and rates. A trigger raises the version of the rules with each change, so every process
+taxes the next order by it."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from order_service.taxes import queries
+from order_service.taxes.models import (
+    MAX_RATES,
+    MAX_ZONES,
+    TaxRate,
+    TaxZone,
+    TaxZoneInUse,
+    TaxZoneNameTaken,
+    TaxZoneUnknown,
+    TooManyTaxRates,
+    TooManyTaxZones,
+)
+from service_kit import concurrency
+from service_kit.clock import utcnow
+from service_kit.concurrency import Expected
+from service_kit.database import Session
+from service_kit.problems import not_found
+
+
+async def create_zone(tx: Session, fields: Mapping[str, Any]) -> TaxZone:
+    """Raises: ValidationFailed, TaxZonesOverlap, TaxZoneNameTaken, TooManyTaxZones."""
+    zone = TaxZone(**fields)
+    zone.check()
+    others = await queries.lock_zones(tx)
+    if len(others) >= MAX_ZONES:
+        raise TooManyTaxZones(limit=MAX_ZONES)
+    zone.check_overlaps(others)
+    tx.add(zone)
+    await concurrency.flush(tx, TaxZoneNameTaken(name=zone.name))
+    return zone
+
+
+async def change_zone(tx: Session, zone_id: UUID, expected: Expected, fields: Mapping[str, Any]) -> TaxZone:
+    """Raises: NotFound, PreconditionFailed, ValidationFailed, TaxZonesOverlap, TaxZoneNameTaken."""
+    others = await queries.lock_zones(tx)
+    zone = await queries.lock_zone(tx, zone_id) or not_found(TaxZone, zone_id)
+    expected.check(zone.version)
+    concurrency.change(zone, fields)
+    zone.check()
+    zone.check_overlaps(others)
+    await concurrency.flush(tx, TaxZoneNameTaken(name=zone.name))
+    return zone
+
+
+async def delete_zone(tx: Session, zone_id: UUID, expected: Expected) -> None:
+    """Raises: NotFound, PreconditionFailed, TaxZoneInUse."""
+    zone = await queries.lock_zone(tx, zone_id) or not_found(TaxZone, zone_id)
+    expected.check(zone.version)
+    if await queries.rates_of(tx, zone_id):
+        raise TaxZoneInUse
+    await tx.delete(zone)
+
+
+async def create_rate(tx: Session, fields: Mapping[str, Any]) -> TaxRate:
+    """Raises: TaxZoneUnknown, TooManyTaxRates, TaxRateEndsTooEarly, TaxRateOverlaps."""
+    rate = TaxRate(**fields)
+    rate.check_period()
+    if await queries.lock_zone(tx, rate.zone_id) is None:
+        raise TaxZoneUnknown(zone_id=str(rate.zone_id))
+    others = await queries.rates_of(tx, rate.zone_id)
+    if len(others) >= MAX_RATES:
+        raise TooManyTaxRates(limit=MAX_RATES)
+    rate.check_overlaps(others)
+    tx.add(rate)
+    return rate
+
+
+async def change_rate(tx: Session, rate_id: UUID, expected: Expected, fields: Mapping[str, Any]) -> TaxRate:
+    """Raises: NotFound, PreconditionFailed, TaxRateStarted, TaxRateEnded, TaxRateEndsTooEarly, TaxRateOverlaps."""
+    rate = await _lock_rate(tx, rate_id, expected)
+    rate.change(fields, utcnow())
+    with tx.no_autoflush:
+        rate.check_overlaps(await queries.rates_of(tx, rate.zone_id))
+    return rate
+
+
+async def delete_rate(tx: Session, rate_id: UUID, expected: Expected) -> None:
+    """Raises: NotFound, PreconditionFailed, TaxRateStarted."""
+    rate = await _lock_rate(tx, rate_id, expected)
+    rate.check_deletable(utcnow())
+    await tx.delete(rate)
+
+
+async def _lock_rate(tx: Session, rate_id: UUID, expected: Expected) -> TaxRate:
+    """Raises: NotFound, PreconditionFailed."""
+    found = await queries.find_rate(tx, rate_id) or not_found(TaxRate, rate_id)
+    await queries.lock_zone(tx, found.zone_id)
+    await tx.refresh(found)  # another change of it may have been committed before this one had the lock
+    expected.check(found.version)
+    return found
