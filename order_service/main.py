@@ -17,6 +17,7 @@ from order_service.returns import consumers as return_consumers
 from order_service.returns import endpoints as returns
 from order_service.settings import Settings
 from order_service.taxes import endpoints as taxes
+from order_service.taxes.jobs import JOBS as TAX_JOBS
 from service_kit.http.application import create_app
 
 
@@ -33,9 +34,10 @@ def create(settings: Settings | None = None) -> FastAPI:
             payments.refund_router,
             returns.router,
             taxes.router,
+            taxes.tax_id_router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *TAX_JOBS],
         lifespan=open_resources,
     )

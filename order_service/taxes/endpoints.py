@@ -1,4 +1,4 @@
-"""Tax zones and rates over HTTP."""
+"""Tax zones and rates, and the tax id of the caller, over HTTP."""
 
 from typing import Annotated
 from uuid import UUID
@@ -8,6 +8,7 @@ from fastapi import Query, Response
 from contracts.tax_class import TaxClass
 from order_service.taxes import queries, use_cases
 from order_service.taxes.models import (
+    TaxIdMalformed,
     TaxRate,
     TaxRateEnded,
     TaxRateEndsTooEarly,
@@ -21,7 +22,16 @@ from order_service.taxes.models import (
     TooManyTaxRates,
     TooManyTaxZones,
 )
-from order_service.taxes.schemas import TaxRateChange, TaxRateIn, TaxRateOut, TaxZoneChange, TaxZoneIn, TaxZoneOut
+from order_service.taxes.schemas import (
+    TaxIdIn,
+    TaxIdOut,
+    TaxRateChange,
+    TaxRateIn,
+    TaxRateOut,
+    TaxZoneChange,
+    TaxZoneIn,
+    TaxZoneOut,
+)
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, Paged
@@ -33,6 +43,7 @@ from service_kit.security import Principal, Requires
 from service_kit.times import Time
 
 router = Router(prefix="/tax", tags=["taxes"])
+tax_id_router = Router(prefix="/me/tax-id", tags=["taxes"])
 
 Manager = Annotated[Principal, Requires("tax:manage")]
 
@@ -148,3 +159,23 @@ async def change_rate(
 async def delete_rate(rate_id: UUID, expected: IfMatch, tx: Session, _: Manager) -> None:
     """Only a rate that has not started can be deleted."""
     await use_cases.delete_rate(tx, rate_id, expected)
+
+
+@tax_id_router.put("", summary="Set my tax id", responses=problems(TaxIdMalformed))
+async def put_tax_id(body: TaxIdIn, tx: Session, who: Annotated[Principal, Requires("users:write")]) -> TaxIdOut:
+    """The VAT number of a business. Its form is checked at once. Whether it is valid, the registry is asked afterwards:
+    read it again until its `state` is `valid` or `invalid`. Another number is `unchecked` again; the same one keeps its
+    state, but the registry is asked again about one that was `invalid`."""
+    return TaxIdOut.of(await use_cases.put_tax_id(tx, who.user_id, body.number))
+
+
+@tax_id_router.get("", summary="Get my tax id", responses=problems(NotFound))
+async def read_tax_id(tx: Session, who: Annotated[Principal, Requires("users:read")]) -> TaxIdOut:
+    """With its state: whether the registry knows the number."""
+    return TaxIdOut.of(await queries.find_tax_id(tx, who.user_id) or not_found("tax id", who.user_id))
+
+
+@tax_id_router.delete("", status_code=204, summary="Delete my tax id")
+async def delete_tax_id(tx: Session, who: Annotated[Principal, Requires("users:write")]) -> None:
+    """The caller is a consumer from now on. Orders that were placed keep the number, which explains their taxes."""
+    await queries.DELETE_TAX_ID.execute(tx, customer_id=who.user_id)

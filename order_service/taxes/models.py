@@ -1,13 +1,18 @@
 """Tax zones, rates and tax ids, and their rules."""
 
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ARRAY, CheckConstraint, Column, Index, Text
 from sqlmodel import Field
+from stdnum.eu import vat as eu_vat
+from stdnum.exceptions import ValidationError
+from stdnum.gb import vat as gb_vat
+from stdnum.util import clean
 
 from order_service.base import Base
 from service_kit import concurrency
@@ -172,8 +177,36 @@ class TaxIdState(StrEnum):
     UNREACHABLE = "unreachable"
 
 
+class TaxIdMalformed(Problem, status=422, type="tax-id-malformed"):
+    """This is no VAT number of a member state of the European Union (DE…, EL… for Greece), Great Britain (GB…) or
+    Northern Ireland (XI…): send it with its first two letters, and check the digits."""
+
+
+_COUNTRIES = {"EL": "GR", "XI": "GB"}
+"""The countries of VAT numbers that begin with something else."""
+
+
+def read_tax_id(text: str) -> tuple[str, str]:
+    """The country and the number in its usual form: capitals and digits alone. Raises: TaxIdMalformed."""
+    number = clean(text, " -./").strip().upper()
+    prefix = number[:2]
+    try:
+        if prefix == "GB":
+            number = f"GB{gb_vat.validate(number)}"
+        elif prefix != "GR" and prefix.replace("EL", "GR").lower() in eu_vat.MEMBER_STATES:
+            number = eu_vat.validate(number)
+        else:
+            raise TaxIdMalformed
+    except ValidationError as error:
+        raise TaxIdMalformed from error
+    return _COUNTRIES.get(prefix, prefix), number
+
+
 class TaxId(Base, table=True):
-    """The tax id of a business: one for each customer. `reference`: the registry's proof of the check."""
+    """The tax id of a business: one for each customer. The state is that of exactly this number.
+
+    `checked_at`: when the registry was asked last; `check_at`: when it is asked next; `reference`: its proof.
+    """
 
     __tablename__ = "tax_ids"
     __table_args__ = (
@@ -188,3 +221,18 @@ class TaxId(Base, table=True):
     checked_at: datetime | None = None
     check_at: datetime | None = Field(default_factory=utcnow, description="when the registry is asked next")
     reference: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DueTaxId:
+    """A tax id that this process asks about until `held_until`. `was_due`: when it should have been."""
+
+    customer_id: UUID
+    number: str
+    checked_at: datetime | None
+    was_due: datetime
+    held_until: datetime
+
+    def next_wait(self, first: timedelta) -> timedelta:
+        """Twice the wait that ended now, and `first` at least."""
+        return max(first, 2 * (self.was_due - self.checked_at)) if self.checked_at else first

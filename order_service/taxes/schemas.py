@@ -1,4 +1,4 @@
-"""Request and response bodies of tax zones and rates."""
+"""Request and response bodies of tax zones, tax rates and tax ids."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from contracts.tax_class import TaxClass
 from order_service.pricing.rates import RateIn, RateOut
+from order_service.taxes.models import TaxIdState
 from service_kit.iso_codes import Country
 from service_kit.schemas import RequestBody, RowOut, examples
 from service_kit.text import Printable, Trimmed
@@ -132,3 +133,23 @@ class TaxRateOut(RowOut):
     ends_at: datetime | None
     version: int
     created_at: datetime
+
+
+class TaxIdIn(RequestBody):
+    model_config = examples({"number": "DE136695976"})
+
+    number: Annotated[str, Trimmed(40), Printable] = Field(description="with its first two letters, such as DE")
+
+
+class TaxIdOut(RowOut):
+    """`valid`: orders to another member state may be placed with it without tax. `unreachable`: the registry has not
+    answered yet, and is asked again."""
+
+    model_config = examples(
+        {"country": "DE", "number": "DE136695976", "state": "valid", "checked_at": "2026-01-01T00:00:00Z"}
+    )
+
+    country: str
+    number: str
+    state: TaxIdState
+    checked_at: datetime | None = Field(description="when the registry was asked last")

@@ -1,5 +1,5 @@
-"""Creates and changes tax zones and rates. A trigger raises the version of the rules with each change, so every process
-taxes the next order by it."""
+"""Creates and changes tax zones, tax rates and tax ids. A trigger raises the version of the rules with each change of a
+zone or rate, so every process taxes the next order by it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from order_service.taxes import queries
 from order_service.taxes.models import (
     MAX_RATES,
     MAX_ZONES,
+    TaxId,
     TaxRate,
     TaxZone,
     TaxZoneInUse,
@@ -16,11 +17,13 @@ from order_service.taxes.models import (
     TaxZoneUnknown,
     TooManyTaxRates,
     TooManyTaxZones,
+    read_tax_id,
 )
 from service_kit import concurrency
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
 from service_kit.database import Session
+from service_kit.database.signals import signal
 from service_kit.problems import not_found
 
 
@@ -95,3 +98,11 @@ async def _lock_rate(tx: Session, rate_id: UUID, expected: Expected) -> TaxRate:
     await tx.refresh(found)  # another change of it may have been committed before this one had the lock
     expected.check(found.version)
     return found
+
+
+async def put_tax_id(tx: Session, customer_id: UUID, text: str) -> TaxId:
+    """Another number is unchecked, until the registry has answered. Raises: TaxIdMalformed."""
+    country, number = read_tax_id(text)
+    await queries.PUT_TAX_ID.execute(tx, new=TaxId(customer_id=customer_id, country=country, number=number))
+    signal(tx, queries.TAX_ID_CHANGED)
+    return await queries.find_tax_id(tx, customer_id) or not_found("tax id", customer_id)
