@@ -161,7 +161,7 @@ async def delete_rate(rate_id: UUID, expected: IfMatch, tx: Session, _: Manager)
     await use_cases.delete_rate(tx, rate_id, expected)
 
 
-@tax_id_router.put("", summary="Set my tax id", responses=problems(TaxIdMalformed))
+@tax_id_router.put("", summary="Replace my tax id", responses=problems(TaxIdMalformed))
 async def put_tax_id(body: TaxIdIn, tx: Session, who: Annotated[Principal, Requires("users:write")]) -> TaxIdOut:
     """The VAT number of a business. Its form is checked at once. Whether it is valid, the registry is asked afterwards:
     read it again until its `state` is `valid` or `invalid`. Another number is `unchecked` again; the same one keeps its

@@ -13,7 +13,7 @@ from service_kit.database.keyset import Position, Slice, keyset, matching
 LOCK_ZONES = Statement("SELECT pg_advisory_xact_lock(0x74617865)")  # arbitrary; no other lock here uses this number
 TAX_ID_CHANGED = "tax-id-changed"
 """A signal that there is a tax id for the job to ask about."""
-# A number that is stored already keeps its state, unless the registry does not know it: it may by now.
+# A number that is stored already keeps its state, unless the registry did not know it: it may have been added since.
 PUT_TAX_ID = Statement("""
 INSERT INTO tax_ids (customer_id, country, number, state, check_at)
 VALUES (:new.customer_id, :new.country, :new.number, :new.state, :new.check_at)

@@ -1,7 +1,8 @@
 """Creates and changes tax zones, tax rates and tax ids. A trigger raises the version of the rules with each change of a
 zone or rate, so every process taxes the next order by it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from order_service.taxes.models import (
     MAX_ZONES,
     TaxId,
     TaxRate,
+    TaxRateOverlaps,
     TaxZone,
     TaxZoneInUse,
     TaxZoneNameTaken,
@@ -19,6 +21,7 @@ from order_service.taxes.models import (
     TooManyTaxZones,
     read_tax_id,
 )
+from order_service.taxes.seed import SeedRate
 from service_kit import concurrency
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
@@ -106,3 +109,48 @@ async def put_tax_id(tx: Session, customer_id: UUID, text: str) -> TaxId:
     await queries.PUT_TAX_ID.execute(tx, new=TaxId(customer_id=customer_id, country=country, number=number))
     signal(tx, queries.TAX_ID_CHANGED)
     return await queries.find_tax_id(tx, customer_id) or not_found("tax id", customer_id)
+
+
+@dataclass(slots=True)
+class Loaded:
+    """How many zones and rates were added, and what was kept although the file says something else."""
+
+    zones: int = 0
+    rates: int = 0
+    kept: list[str] = field(default_factory=list)
+
+
+async def load_rates(tx: Session, rates: Iterable[SeedRate]) -> Loaded:
+    """Adds zones and rates that are not configured. What is configured stays, so it can be repeated.
+
+    Raises: TaxZoneNameTaken, TooManyTaxZones, TooManyTaxRates.
+    """
+    loaded = Loaded()
+    zones = {country: zone for zone in await queries.lock_zones(tx) if not zone.regions for country in zone.countries}
+    for each in rates:
+        zone = zones.get(each.country)
+        if zone is None:
+            zone = zones[each.country] = await create_zone(tx, {"name": each.zone, "countries": [each.country]})
+            loaded.zones += 1
+        try:
+            if zone.countries != [each.country]:
+                loaded.kept.append(f"{each.country}: the zone {zone.name} has other countries too, and stays as it is")
+                continue
+            fields = {"tax_class": each.tax_class, "rate": each.rate, "name": each.name, "starts_at": each.starts_at}
+            await create_rate(tx, {"zone_id": zone.id, **fields})
+            loaded.rates += 1
+        except TaxRateOverlaps as overlap:
+            if not await _is_configured(tx, zone, each):
+                loaded.kept.append(f"{each.country}: the rate {overlap.members['name']} stays as it is")
+    return loaded
+
+
+async def _is_configured(tx: Session, zone: TaxZone, seed: SeedRate) -> bool:
+    now = utcnow()
+    return any(
+        rate.tax_class == seed.tax_class
+        and rate.rate == seed.rate
+        and rate.has_started(now)
+        and not rate.has_ended(now)
+        for rate in await queries.rates_of(tx, zone.id)
+    )

@@ -107,7 +107,7 @@ async def test_another_number_is_unchecked_again(shop: Shop, vies: FakeVies) -> 
     assert await state(shop) == (OTHER, "invalid")
     assert await shop.execute("SELECT check_at FROM tax_ids") is None
     vies.valid = {OTHER}
-    assert (await put(shop, OTHER)).json()["state"] == "unchecked", "it may be registered by now"
+    assert (await put(shop, OTHER)).json()["state"] == "unchecked", "it may have been registered since"
     await check(shop)
     assert await state(shop) == (OTHER, "valid")
 
