@@ -16,6 +16,7 @@ from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
 from order_service.returns import endpoints as returns
 from order_service.settings import Settings
+from order_service.tax_report import endpoints as tax_report
 from order_service.taxes import endpoints as taxes
 from order_service.taxes.jobs import JOBS as TAX_JOBS
 from service_kit.http.application import create_app
@@ -35,6 +36,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             returns.router,
             taxes.router,
             taxes.tax_id_router,
+            tax_report.router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
