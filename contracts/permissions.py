@@ -95,6 +95,7 @@ class Permission(StrEnum):
     RETURNS_WRITE_ANY = "returns:write:any", "Request and withdraw returns for customers"
     RETURNS_READ_ANY = "returns:read:any", "See every return"
     RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and reject returns"
+    TAX_MANAGE = "tax:manage", "See and change tax zones and rates, and see the tax report"
 
     NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences", _USER
     NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences", _USER

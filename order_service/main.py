@@ -20,6 +20,9 @@ from order_service.returns import endpoints as returns
 from order_service.search import endpoints as search
 from order_service.search.jobs import JOBS as SEARCH_JOBS
 from order_service.settings import Settings
+from order_service.tax_report import endpoints as tax_report
+from order_service.taxes import endpoints as taxes
+from order_service.taxes.jobs import JOBS as TAX_JOBS
 from service_kit.http.application import create_app
 
 
@@ -38,9 +41,12 @@ def create(settings: Settings | None = None) -> FastAPI:
             payments.router,
             payments.refund_router,
             returns.router,
+            taxes.router,
+            taxes.tax_id_router,
+            tax_report.router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *SEARCH_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *SEARCH_JOBS, *TAX_JOBS],
         lifespan=open_resources,
     )

@@ -75,13 +75,16 @@ DELETE FROM outbox WHERE published_at IS NOT NULL
 # In this order, because every change of a cart's items, and every order from it, locks the cart first.
 ERASE_CARTS = Statement("DELETE FROM carts WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CART_ITEMS = Statement("DELETE FROM cart_items WHERE customer_id = ANY(:customer_ids::uuid[])")
+# Orders keep the number that they were placed with: it is why they have no tax.
+ERASE_TAX_IDS = Statement("DELETE FROM tax_ids WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CUSTOMERS = Statement("""
 UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL, groups = '{}'
 WHERE user_id = ANY(:customer_ids::uuid[]) AND email IS NOT NULL
 """)
 STATEMENTS = (
     ERASE_CUSTOMERS, ERASE_REASONS, ERASE_NOTES, ERASE_REFUNDS, ERASE_RETURNS, ERASE_CLIENT_ADDRESSES,
-    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF, search.ERASE, annotations.ERASE_NOTES, annotations.ERASE_TAGS,
+    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF, ERASE_TAX_IDS, search.ERASE, annotations.ERASE_NOTES,
+    annotations.ERASE_TAGS,
 )  # fmt: skip
 
 
@@ -103,7 +106,11 @@ async def erase_late(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
 
 
 PERSONAL_DATA = PersonalData(
-    sections=[Section("cart", "cart_items", id="product_id"), Section("orders", "orders", json=ORDER, page=20)],
+    sections=[
+        Section("cart", "cart_items", id="product_id"),
+        Section("tax_id", "tax_ids", id="customer_id"),
+        Section("orders", "orders", json=ORDER, page=20),
+    ],
     erase=erase,
     erase_late=erase_late,
     merge=merge,

@@ -11,6 +11,7 @@ from order_service.payments.reconciliation import Settler
 from order_service.payments.tokens import TokenPayments
 from order_service.rules.holder import RulesHolder
 from order_service.settings import Settings
+from order_service.taxes.registries.opening import open_registries
 from service_kit.runtime import Runtime
 
 
@@ -26,6 +27,11 @@ async def open_resources(runtime: Runtime) -> AsyncIterator[None]:
     runtime.provide(tokens)
     if settings.service_role != "api":  # as the jobs
         runtime.database.signals.listen(AWAITING_PAYMENT, tokens.begin)
-    async with open_gateways(settings) as gateways, watch.running():
+    async with (
+        open_gateways(settings) as gateways,
+        open_registries(settings) as registries,
+        watch.running(),
+    ):
         runtime.provide(gateways)
+        runtime.provide(registries)
         yield

@@ -1,6 +1,7 @@
 """The order service's settings."""
 
 from datetime import timedelta
+from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -63,3 +64,14 @@ class Settings(ServiceSettings, service="order"):
         default=None, description="is accepted too, until the gateway signs with the present one"
     )
     gateway_timeout_seconds: float = Field(default=10, gt=0)
+
+    tax_id_registry: Literal["none", "vies"] = Field(
+        default="none", description="who is asked whether tax ids are valid; none: every one stays unchecked"
+    )
+    vies_url: str = "https://ec.europa.eu/taxation_customs/vies/rest-api"
+    vies_requester: str | None = Field(
+        default=None,
+        pattern=r"^[A-Z]{2}[0-9A-Z+*]{2,12}$",
+        description="the shop's own VAT number; with it, VIES returns a reference as proof of a check",
+    )
+    vies_timeout_seconds: float = Field(default=10, gt=0, le=60)

@@ -7,7 +7,7 @@ from product_service.categories import endpoints as categories
 from product_service.personal_data import PERSONAL_DATA
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
-from product_service.products.jobs import FILL_SORT_KEYS
+from product_service.products.jobs import JOBS
 from product_service.search import endpoints as search
 from product_service.settings import Settings
 from service_kit.http.application import create_app
@@ -21,5 +21,5 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[categories.router, search.router, products.router, prices.router],
         personal_data=PERSONAL_DATA,
         consumers=[availability],
-        jobs=[FILL_SORT_KEYS],
+        jobs=JOBS,
     )

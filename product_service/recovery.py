@@ -19,7 +19,8 @@ from service_kit.recovery import JUMP, Journal, Recovery, newest_snapshots
 _UPDATE = Statement("""
 UPDATE products SET sku = :event.sku, name = :event.name, slug = :event.slug, status = :event.status,
     category_id = (SELECT id FROM categories WHERE id = :event.category_id::uuid), sort_key = :sort_key,
-    price_amount = :base.amount, price_currency = :base.currency, version = :event.version, updated_at = now()
+    price_amount = :base.amount, price_currency = :base.currency,
+    tax_class = :event.tax_class, weight_g = :event.weight_g, version = :event.version, updated_at = now()
 WHERE id = :event.product_id
 """)
 _HAS_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id")
@@ -42,7 +43,8 @@ async def recover(tx: Transaction, journal: Journal, _: Settings) -> None:
             await _DELETE.execute(tx, id=event.product_id)
             journal.note("products deleted again", event.product_id)
         elif isinstance(event, events.ProductChanged):
-            again = event.model_copy(update={"version": event.version + JUMP})
+            path = await queries.category_path(tx, event.category_id)
+            again = event.model_copy(update={"version": event.version + JUMP, "category_path": path})
             await _store(tx, journal, again)
             await outbox.add(tx, again)
 
@@ -74,6 +76,8 @@ async def _new(tx: Transaction, event: events.ProductChanged) -> Product:
         attributes={},
         price_amount=base.amount,
         price_currency=base.currency,
+        tax_class=event.tax_class,
+        weight_g=event.weight_g,
         status=event.status,
         version=event.version,
         created_at=base.starts_at,

@@ -217,6 +217,13 @@ class HistoryEntry(Base, table=True):
     """One step of an order: what, when, by whom and why (for the customer). `version` is the order's after it."""
 
     __tablename__ = "order_history"
+    __table_args__ = (
+        Index(
+            "ix_order_history_paid_at",
+            "at",
+            postgresql_where=text("to_status = 'paid' AND from_status IN ('pending', 'awaiting_payment')"),
+        ),
+    )
 
     order_id: UUID = Field(primary_key=True)
     version: int = Field(primary_key=True, sa_type=BigInteger, sa_column_kwargs={"autoincrement": False})

@@ -193,6 +193,7 @@ class Refund(Base, table=True):
         Index("ix_refunds_order_id", "order_id"),
         Index("ix_refunds_created_at_id", "created_at", "id"),
         Index("uq_refunds_gateway_refund", "gateway", "gateway_refund_id", unique=True),
+        Index("ix_refunds_settled_at", "settled_at", postgresql_where=text("status = 'succeeded'")),
         Index("ix_refunds_due", "gateway", "next_attempt_at", postgresql_where=text("status = 'requested'")),
     )
 

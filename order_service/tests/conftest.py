@@ -42,13 +42,13 @@ class Shop:
         """As the consumer would take them from Kafka: each topic's events as one batch."""
         records: dict[str, list[Record]] = {}
         for event, id in zip(events, ids or [uuid7() for _ in events], strict=True):
-            records.setdefault(event.topic.name, []).append(self._record(event, id))
+            records.setdefault(event.topic.name, []).append(self.record(event, id))
         messaging = self.runtime.messaging
         for topic, batch in records.items():
             await messaging.processor.process(messaging.subscriptions[topic], batch)
         assert await self.execute("SELECT error FROM parked_events") is None
 
-    def _record(self, event: Event, id: UUID) -> Record:
+    def record(self, event: Event, id: UUID) -> Record:
         envelope = Envelope(id, event.type, event.source, event.subject, utcnow(), None)
         return Record(
             topic=event.topic.name,

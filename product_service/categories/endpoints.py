@@ -79,7 +79,8 @@ async def read_category(category_id: UUID, tx: Session, response: Response) -> C
 async def change_category(
     category_id: UUID, body: CategoryChange, expected: IfMatch, tx: Session, _: Manager, response: Response
 ) -> CategoryOut:
-    """Renames or moves a category. It moves with its descendants. The slug stays, so that links keep working."""
+    """Renames or moves a category. It moves with its descendants. The slug stays, so that links keep working. Other
+    services receive the new place of its products within seconds: a job publishes each with a new version."""
     category = await use_cases.change(tx, category_id, expected, body.model_dump(exclude_unset=True))
     return tagged(response, CategoryOut.of(category), category.version)
 

@@ -6,10 +6,9 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from product_service.categories.models import Category, Tree
+from product_service.products.queries import LOCK_TREE
 from service_kit.database import Session, Statement
 from service_kit.database.keyset import Position, Slice, keyset, matching
-
-LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")  # arbitrary; no other lock here uses this number
 
 CONTENTS = Statement("""
 SELECT (SELECT count(*) FROM categories WHERE parent_id = :category_id),
@@ -18,7 +17,8 @@ SELECT (SELECT count(*) FROM categories WHERE parent_id = :category_id),
 
 
 async def lock_tree(tx: Session) -> Tree:
-    """Locks the whole tree until the transaction ends: two concurrent moves could create a cycle that neither sees."""
+    """Locks the whole tree until the transaction ends: two concurrent moves could create a cycle that neither sees, and
+    products that are published meanwhile name the categories above them."""
     await LOCK_TREE.fetch(tx)
     rows = await tx.exec(select(Category.id, Category.parent_id))
     return Tree((id, parent_id) for id, parent_id in rows)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from product_service.categories import queries
 from product_service.categories.models import Category, CategoryExists, CategoryNotEmpty
+from product_service.products import queries as products
 from product_service.text import slugify
 from service_kit.concurrency import Expected
 from service_kit.database import Session
@@ -24,7 +25,8 @@ async def create(tx: Session, name: str, parent_id: UUID | None) -> Category:
 
 
 async def change(tx: Session, category_id: UUID, expected: Expected, changes: dict[str, Any]) -> Category:
-    """Renames or moves a category. The slug stays, so that links keep working.
+    """Renames or moves a category. The slug stays, so that links keep working. If it moves, a job publishes the
+    products in it and below it again, since their path has changed.
 
     Raises: NotFound, PreconditionFailed, CategoryExists, and what `Tree.check_move` raises.
     """
@@ -33,12 +35,15 @@ async def change(tx: Session, category_id: UUID, expected: Expected, changes: di
     expected.check(category.version)
     if not any(getattr(category, name) != value for name, value in changes.items()):
         return category
-    if "parent_id" in changes:
+    moves = changes.get("parent_id", category.parent_id) != category.parent_id
+    if moves:
         tree.check_move(category_id, changes["parent_id"])
     category.sqlmodel_update(changes)
     await _check_name(tx, category)
     category.version += 1
     await tx.flush()
+    if moves:
+        await products.request_republication(tx, category_id)
     return category
 
 

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Text, event, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Computed, Index, Text, UniqueConstraint, event, text
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlmodel import Field
 
@@ -54,6 +54,7 @@ class Product(Base, table=True):
     __table_args__ = (
         CheckConstraint("status IN ('draft', 'active', 'archived')", name="status"),
         CheckConstraint("price_amount > 0", name="price_amount"),
+        CheckConstraint("weight_g > 0", name="weight_g"),
         Index("ix_products_status_created_at", "status", "created_at", "id"),
         Index("ix_products_status_sort_key", "status", "sort_key", "id"),
         Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
@@ -83,6 +84,8 @@ class Product(Base, table=True):
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
     price_amount: int = Field(sa_type=BigInteger)
     price_currency: str
+    tax_class: str = Field(default="standard", sa_column_kwargs={"server_default": "standard"})
+    weight_g: int | None = Field(default=None, description="of one piece, in grams; null: not known")
     status: str = Status.DRAFT
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
@@ -100,6 +103,22 @@ class Product(Base, table=True):
         """Raises: ProductHasHistory. A draft was never published, since no product becomes a draft again."""
         if self.status != Status.DRAFT or had_stock:
             raise ProductHasHistory
+
+
+class Republication(Base, table=True):
+    """A request to publish all products again (`category_id` null), or those in a category and below it.
+
+    `after_id`: the last product that was published again; products are taken in the order of their ids. A request
+    that is repeated before it is done begins again.
+    """
+
+    __tablename__ = "republications"
+    __table_args__ = (UniqueConstraint("category_id", postgresql_nulls_not_distinct=True),)
+
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    category_id: UUID | None = None
+    after_id: UUID = Field(default=UUID(int=0))
+    requested_at: datetime = Field(default_factory=utcnow)
 
 
 @event.listens_for(Product.name, "set")

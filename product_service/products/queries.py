@@ -9,7 +9,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
-from product_service.products.models import Product
+from product_service.products.models import Product, Republication
 from product_service.products.prices import ScheduledPrice
 from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert
 
@@ -44,7 +44,7 @@ json_build_object(
     'price', json_build_object('amount', p.price_amount, 'currency', p.price_currency),
     'unit_price', CASE WHEN unit.amount IS NOT NULL
                        THEN json_build_object('amount', unit.amount, 'currency', unit.currency) END,
-    'status', p.status,
+    'tax_class', p.tax_class, 'weight_g', p.weight_g, 'status', p.status,
     'availability', json_build_object(
         'available', coalesce(a.available, 0), 'on_hand', coalesce(a.on_hand, 0), 'reserved', coalesce(a.reserved, 0),
         'updated_at', to_char(a.updated_at AT TIME ZONE 'UTC', {_TIME})),
@@ -62,7 +62,27 @@ WHERE (p.status = 'active' OR :query.hidden_too::boolean)
 SHOW_BY_ID = Statement(f"{_SHOW} AND p.id = :id")
 SHOW_BY_SLUG = Statement(f"{_SHOW} AND p.slug = :slug")
 IS_SHOWN = Statement("SELECT true FROM products WHERE id = :id AND (status = 'active' OR :hidden_too)")
+# Every transaction that publishes a product shares this lock, and one that moves a category has it alone. So a product
+# is published with its present path, or before the move ends, and then the republication finds it. It is the first
+# lock of a transaction: otherwise two of them could wait for each other. The number is arbitrary.
+SHARE_TREE = Statement("SELECT pg_advisory_xact_lock_shared(0x74726565)")
+LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")
 LOCK_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id FOR KEY SHARE")
+CATEGORY_PATH = Statement("""
+WITH RECURSIVE above AS (
+    SELECT id, parent_id, 1 AS level FROM categories WHERE id = :id
+    UNION ALL SELECT c.id, c.parent_id, above.level + 1 FROM categories c JOIN above ON c.id = above.parent_id
+) SELECT id FROM above ORDER BY level
+""")
+REQUEST_REPUBLICATION = Statement(f"""
+{insert("new", Republication)}
+ON CONFLICT (category_id) DO UPDATE SET after_id = excluded.after_id, requested_at = excluded.requested_at
+""")
+_BELOW = text("""category_id IN (
+    WITH RECURSIVE below AS (
+        SELECT CAST(:category_id AS uuid) AS id
+        UNION ALL SELECT c.id FROM categories c JOIN below ON c.parent_id = below.id
+    ) SELECT id FROM below)""")
 
 # An import creates thousands of products, so this does without the overhead of an ORM session.
 INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
@@ -117,6 +137,10 @@ async def lock_without_sort_key(tx: Session, limit: int) -> Sequence[Product]:
     return (await tx.exec(statement)).all()
 
 
+async def share_tree(tx: Transaction | Session) -> None:
+    await SHARE_TREE.fetch(tx)
+
+
 async def lock(tx: Session, product_id: UUID) -> Product | None:
     """Locks the product until the transaction ends, so that its events are published in the order of their versions."""
     return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
@@ -125,6 +149,30 @@ async def lock(tx: Session, product_id: UUID) -> Product | None:
 async def lock_category(tx: Transaction | Session, category_id: UUID) -> bool:
     """Keeps the category from being deleted before the transaction ends. Returns False if there is none."""
     return bool(await LOCK_CATEGORY.fetch(tx, id=category_id))
+
+
+async def category_path(tx: Transaction | Session, category_id: UUID | None) -> list[UUID]:
+    """The category and all above it."""
+    return [id for (id,) in await CATEGORY_PATH.fetch(tx, id=category_id)] if category_id else []
+
+
+async def request_republication(tx: Transaction | Session, category_id: UUID | None = None) -> None:
+    """Of all products, or of those in this category and below it."""
+    await REQUEST_REPUBLICATION.execute(tx, new=[Republication(category_id=category_id)])
+
+
+async def next_republication(tx: Session) -> Republication | None:
+    """The oldest request that no other process works on, locked until the transaction ends."""
+    oldest = select(Republication).order_by(col(Republication.requested_at)).limit(1)
+    return (await tx.exec(oldest.with_for_update(skip_locked=True))).first()
+
+
+async def lock_next(tx: Session, request: Republication, limit: int) -> Sequence[Product]:
+    """The next products of a republication, locked until the transaction ends."""
+    products = select(Product).where(col(Product.id) > request.after_id).order_by(col(Product.id)).limit(limit)
+    if request.category_id is not None:
+        products = products.where(_BELOW.bindparams(category_id=request.category_id))
+    return (await tx.exec(products.with_for_update())).all()
 
 
 async def had_stock(tx: Session, product_id: UUID) -> bool:

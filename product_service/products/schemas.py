@@ -14,6 +14,7 @@ from pydantic import (
 )
 
 from contracts.money import Money
+from contracts.tax_class import TaxClass
 from product_service.products.models import Status
 from product_service.text import Line, Paragraphs, Sku, Storable
 from service_kit.money import MoneyIn
@@ -27,6 +28,7 @@ Attributes = Annotated[
     dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=500), Storable]],
     Field(max_length=50, description="further properties: up to 50 names, each with a text, number or boolean"),
 ]
+Weight = Annotated[int, Field(gt=0, le=1_000_000_000, description="of one piece, in grams")]
 _IN: dict[str, Any] = {
     "sku": "85123A",
     "name": "White hanging heart T-light holder",
@@ -34,6 +36,8 @@ _IN: dict[str, Any] = {
     "category_id": None,
     "attributes": {"colour": "white", "height_mm": 140},
     "price": {"amount": 255, "currency": "GBP"},
+    "tax_class": "standard",
+    "weight_g": 140,
     "status": "active",
 }
 _OUT: dict[str, Any] = {
@@ -72,11 +76,13 @@ class ProductIn(_ProductBody):
     category_id: UUID | None = None
     attributes: Attributes = {}
     price: Price
+    tax_class: TaxClass = "standard"
+    weight_g: Weight | None = None
     status: Status = Status.DRAFT
 
 
 class ProductChange(_ProductBody):
-    """An absent field is not changed; null removes `description` or `category_id`. The SKU can't be changed."""
+    """An absent field stays; null removes `description`, `category_id` or `weight_g`. The SKU never changes."""
 
     model_config = examples({"price": {"amount": 295, "currency": "GBP"}}, {"status": "archived"})
 
@@ -85,11 +91,13 @@ class ProductChange(_ProductBody):
     category_id: UUID | None = None
     attributes: Attributes | None = None
     price: Price | None = None
+    tax_class: TaxClass | None = None
+    weight_g: Weight | None = None
     status: Status | None = None
 
     @model_validator(mode="after")
     def _required_is_not_null(self) -> "ProductChange":
-        for name in ("name", "attributes", "price", "status"):
+        for name in ("name", "attributes", "price", "tax_class", "status"):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise ValueError(f"{name} must not be null")
         return self
@@ -122,6 +130,8 @@ class ProductOut(BaseModel):
     unit_price: Money | None = Field(
         description="the present price of one piece at this quantity; null: none in this currency"
     )
+    tax_class: str
+    weight_g: int | None = Field(description="of one piece, in grams; null: not known")
     status: Status
     availability: AvailabilityOut
     version: int

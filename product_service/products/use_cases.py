@@ -16,15 +16,19 @@ from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 
+SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "tax_class", "weight_g"}
+"""The columns that are published under their own names."""
+
 
 async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, CategoryUnknown."""
     product = Product(slug="", **columns)
+    await queries.share_tree(tx)
     await _lock_category(tx, product.category_id)
     for slug in _slugs(product):
         product.slug = slug
         if await queries.insert_if_free(tx, product):
-            await outbox.add(tx, _snapshot(product, ()))
+            await outbox.add(tx, _snapshot(product, (), await queries.category_path(tx, product.category_id)))
             return product
         if owner := await queries.id_of_sku(tx, product.sku):
             break
@@ -58,26 +62,48 @@ async def shown(tx: Transaction | Session, product_id: UUID) -> RenderedProduct:
 
 async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
     """Raises: NotFound, PreconditionFailed."""
+    await queries.share_tree(tx)
     product = await queries.lock(tx, product_id) or not_found(Product, product_id)
     expected.check(product.version)
     return product
 
 
 async def publish(tx: Session, product: Product) -> None:
-    """Publishes a new version of a product, with every price that applies now or later. Its row must be locked."""
+    """Publishes a new version of a product, with every price that applies now or later, and the path of its category.
+    Its row must be locked, and the tree of categories shared."""
     product.version += 1
     product.updated_at = utcnow()
     await tx.flush()
-    await outbox.add(tx, _snapshot(product, await queries.scheduled_prices(tx, product.id, product.updated_at)))
+    scheduled = await queries.scheduled_prices(tx, product.id, product.updated_at)
+    await outbox.add(tx, _snapshot(product, scheduled, await queries.category_path(tx, product.category_id)))
 
 
-def _snapshot(product: Product, scheduled: Sequence[ScheduledPrice]) -> events.ProductChanged:
+async def publish_again(tx: Session, limit: int) -> bool:
+    """Publishes the next products of a republication that was requested, `limit` at most. Returns whether there may be
+    more."""
+    await queries.share_tree(tx)
+    request = await queries.next_republication(tx)
+    if request is None:
+        return False
+    products = await queries.lock_next(tx, request, limit)
+    for product in products:
+        await publish(tx, product)
+    if len(products) < limit:
+        await tx.delete(request)
+    else:
+        request.after_id = products[-1].id
+    return True
+
+
+def _snapshot(
+    product: Product, scheduled: Sequence[ScheduledPrice], category_path: Sequence[UUID]
+) -> events.ProductChanged:
     base = events.ScheduledPrice(
         amount=product.price_amount, currency=product.price_currency, starts_at=product.created_at
     )
     others = [events.ScheduledPrice.model_validate(price, from_attributes=True) for price in scheduled]
-    shown = product.model_dump(include={"version", "sku", "name", "slug", "status", "category_id"})
-    return events.ProductChanged(product_id=product.id, prices=[base, *others], **shown)
+    shown = product.model_dump(include=SHOWN)
+    return events.ProductChanged(product_id=product.id, prices=[base, *others], category_path=category_path, **shown)
 
 
 async def _lock_category(tx: Transaction | Session, category_id: UUID | None) -> None:

@@ -6,14 +6,18 @@ from service_kit.recovery import JUMP
 from tests.harness.recovery import recover, restored_database, unpublished
 from tests.harness.service import Caller, Served
 
-SHOWN = "SELECT id, sku, slug, name, status, price_amount, price_currency, sort_key FROM products ORDER BY id"
+SHOWN = """
+SELECT id, sku, slug, name, status, tax_class, weight_g, price_amount, price_currency, sort_key
+FROM products ORDER BY id
+"""
 
 
 async def test_products_are_what_they_were_and_are_published_again(
     service: Served, staff: Caller, make_product: MakeProduct
 ) -> None:
-    made, changed = await make_product(), await make_product()
-    answer = await staff.patch(f"/products/{changed['id']}", json={"name": "A new name"})
+    made, changed = await make_product(tax_class="zero", weight_g=5), await make_product()
+    changes = {"name": "A new name", "tax_class": "reduced", "weight_g": 140}
+    answer = await staff.patch(f"/products/{changed['id']}", json=changes)
     assert answer.is_success, answer.text
     async with restored_database("product_service") as restored:
         journal = await recover(service.runtime, restored)

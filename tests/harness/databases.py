@@ -64,6 +64,8 @@ def new_database(service: str | None = None) -> str:
 def drop_database(url: str) -> None:
     """Releases the database. If its schema has not changed, it is emptied for the next test."""
     service = _service_of.get(url)
+    if url in _free[service or ""]:
+        return  # two services of one test used it
     if service and _emptied(url, service):
         _free[service].append(url)
         return

@@ -194,6 +194,9 @@ async def _order(served: Served) -> SeededService:
         "customer_id": str(found.owner), "number": order["number"],
     }  # fmt: skip
     found.ids["/cart/items", "product_id"] = str(product_id)
+    zone = _made(await found.admin.post("/tax/zones", json={"name": "Ireland", "countries": ["IE"]}))
+    rate = {"zone_id": zone["id"], "tax_class": "standard", "rate": "0.23", "name": "VAT"}
+    _made(await found.admin.post("/tax/rates", json={**rate, "starts_at": "2100-01-01T00:00:00Z"}))
     return found
 
 

@@ -142,6 +142,11 @@ async def _for_customer(seeded: SeededService) -> Request:
     return Request(body={"lines": lines, "ship_to": SHIP_TO, "customer_id": str(seeded.owner)})
 
 
+async def _another_rate(seeded: SeededService) -> Request:
+    zone_id = seeded.ids["/tax/zones", "zone_id"]
+    return Request(body={"zone_id": zone_id, "tax_class": "reduced", "rate": "0.09", "name": "VAT"})
+
+
 async def _run(seeded: SeededService, sql: str) -> None:
     async with seeded.served.runtime.database.connection() as connection:
         await connection.execute(sql)
@@ -158,6 +163,7 @@ FOR_CUSTOMERS: dict[str, Prepare] = {
 ROLE = {"name": "Packer", "description": "packs", "permissions": ["shipments:read"]}
 DRAFT = {"sku": "L2", "name": "Draft", "price": {"amount": 1, "currency": "GBP"}}
 WAREHOUSE = {"code": "W2", "name": "Second"}
+TAX_ZONE = {"name": "France", "countries": ["FR"]}
 PREPARED: dict[tuple[str, str], Prepare] = {
     ("user", "POST /users"): _with({"email": "new@example.com", "password": "a long new horse", "full_name": "New"}),
     ("user", "PATCH /users/{user_id}"): _with({"full_name": "Wilma"}),
@@ -185,6 +191,9 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("order", "POST /refunds/{refund_id}/fail"): _by_hand,
     ("order", "POST /returns/{return_id}/approve"): _delivered,
     ("order", "POST /returns/{return_id}/reject"): _delivered,
+    ("order", "DELETE /tax/zones/{zone_id}"): _another("/tax/zones", "zone_id", TAX_ZONE),
+    ("order", "POST /tax/rates"): _another_rate,
+    ("order", "PATCH /tax/rates/{rate_id}"): _with({"rate": "0.21"}),
     ("notification", "POST /deliveries/{id}/send"): _sent,
     **{("order", operation): prepare for operation, prepare in FOR_CUSTOMERS.items()},
 }

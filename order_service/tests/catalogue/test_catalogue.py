@@ -1,11 +1,15 @@
 """Our copies of others' data."""
 
+import json
+from typing import Any
 from uuid import uuid4
 
-from contracts.events.products import ProductDeleted
+from contracts.events.products import ProductChanged, ProductDeleted
 from contracts.events.stock_levels import StockChanged
 from contracts.events.users import UserChanged, UserErased
+from contracts.examples import paths
 from order_service.tests.conftest import Shop
+from service_kit.ids import uuid7
 
 
 async def test_the_newest_version_counts_whatever_the_order(shop: Shop) -> None:
@@ -19,6 +23,54 @@ async def test_the_newest_version_counts_whatever_the_order(shop: Shop) -> None:
     await shop.deliver(levels[0])
     assert (await shop.place(product_id)).json()["total"]["amount"] == 600
     assert await shop.execute("SELECT available FROM stock_levels WHERE product_id = $1", product_id) == 60
+
+
+async def test_products_of_either_release_are_read_by_the_other(shop: Shop) -> None:
+    """This release adds facts to the snapshot. Products that processes of the former release have stored have none
+    until they are published again with a new version, so that follows when all processes have been replaced."""
+    former, present = (json.loads(path.read_text()) for type, _, path in paths() if type == ProductChanged.type)
+    product_id = former["product_id"]
+    await _store_as_before(shop, present)
+    await _deliver(shop, present)
+    assert await _facts(shop, product_id) == {}, "the former release has stored this version"
+    await _deliver(shop, present | {"version": 4})
+    facts = {name: present[name] for name in ("tax_class", "weight_g", "category_path")}
+    assert await _facts(shop, product_id) == facts
+
+    await _store_as_before(shop, present | {"version": 5, "weight_g": 7})
+    assert await _facts(shop, product_id) == facts
+    await _deliver(shop, present | {"version": 6, "weight_g": 7})
+    assert await _facts(shop, product_id) == facts | {"weight_g": 7}
+
+    await _deliver(shop, former | {"version": 7})
+    assert await _facts(shop, product_id) == {"tax_class": "standard", "weight_g": None, "category_path": []}
+
+
+async def _deliver(shop: Shop, snapshot: dict[str, Any]) -> None:
+    """With exactly these fields."""
+    record = shop.record(ProductChanged.model_validate(snapshot), uuid7())
+    messaging = shop.runtime.messaging
+    subscription = messaging.subscriptions[record.topic]
+    await messaging.processor.process(subscription, [record._replace(value=json.dumps(snapshot).encode())])
+
+
+async def _facts(shop: Shop, product_id: str) -> Any:
+    return await shop.execute("SELECT facts FROM catalogue_products WHERE product_id = $1", product_id)
+
+
+async def _store_as_before(shop: Shop, snapshot: dict[str, Any]) -> None:
+    """With the statement of the release before, which knows nothing of facts."""
+    await shop.execute(
+        """
+        INSERT INTO catalogue_products (product_id, sku, name, status, prices, version) VALUES ($1, $2, $3, $4, $5, $6)
+        ON CONFLICT (product_id) DO UPDATE SET sku = excluded.sku, name = excluded.name, status = excluded.status,
+            prices = excluded.prices, version = excluded.version
+        WHERE catalogue_products.version < excluded.version
+        """,
+        *(snapshot[name] for name in ("product_id", "sku", "name", "status")),
+        json.dumps(snapshot["prices"]),
+        snapshot["version"],
+    )
 
 
 async def test_a_deleted_product_stays_deleted(shop: Shop) -> None:

@@ -1,0 +1,1 @@
+"""Registries of tax ids behind a port: they know which numbers are valid."""
