@@ -16,6 +16,7 @@ from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
 from order_service.returns import endpoints as returns
 from order_service.settings import Settings
+from order_service.shipping import endpoints as shipping
 from service_kit.http.application import create_app
 
 
@@ -31,6 +32,8 @@ def create(settings: Settings | None = None) -> FastAPI:
             payments.router,
             payments.refund_router,
             returns.router,
+            shipping.zone_router,
+            shipping.method_router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
