@@ -1,10 +1,9 @@
 """Amounts and rates in the bodies of requests about what orders cost."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from order_service.pricing.arithmetic import MILLION
 from order_service.pricing.quotes import MAX_AMOUNT
@@ -29,12 +28,6 @@ Amounts = Annotated[
     AfterValidator(_chargeable),
 ]
 
-Rate = Annotated[
-    str,
-    StringConstraints(pattern=r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"),
-    Field(description="a decimal number from 0 to 1 with at most six decimals: `0.15` is 15 %"),
-]
-
 
 def parts_per_million(rate: str) -> int:
     """`0.15` → 150,000."""
@@ -44,8 +37,3 @@ def parts_per_million(rate: str) -> int:
 def rate_text(rate: int) -> str:
     """150,000 parts per million → `0.15`."""
     return format((Decimal(rate) / MILLION).normalize(), "f")
-
-
-def without_empty(fields: Mapping[str, object]) -> dict[str, object]:
-    """The fields that say something: for bodies whose absent members mean the same as empty ones."""
-    return {name: value for name, value in fields.items() if value not in (None, [], {}, False, 0)}

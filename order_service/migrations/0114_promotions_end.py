@@ -1,0 +1,28 @@
+"""promotions: when they ended, their shared code, and guesses of codes."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0114"
+down_revision = "0109"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("promotions", sa.Column("code", sa.String(), nullable=True))
+    op.add_column("promotions", sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True))
+    op.create_table(
+        "code_guesses",
+        sa.Column("who", sa.String(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("who", name=op.f("pk_code_guesses")),
+    )
+    op.create_index("ix_code_guesses_since", "code_guesses", ["since"])
+
+
+def downgrade() -> None:
+    op.drop_table("code_guesses")
+    op.drop_column("promotions", "ended_at")
+    op.drop_column("promotions", "code")
