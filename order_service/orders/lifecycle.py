@@ -254,6 +254,8 @@ class OrderState:
     refunding: int = 0
     delivered_at: datetime | None = None
     client_address: str | None = None
+    shipping: dict[str, Any] | None = None
+    """The chosen shipping method, as `Order.shipping`."""
     pays_by_token: bool = False
     """Whether a payment token is charged once its stock is reserved; loaded for pending orders only."""
     shipments: dict[UUID, Shipment] = field(default_factory=dict)

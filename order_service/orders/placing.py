@@ -253,9 +253,11 @@ def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:
     return found.cart
 
 
-def _events(order: NewOrder, settings: Settings) -> list[Event]:
-    """The events of the order's first two versions. Nested bodies are dicts, so that each event is validated once; the
-    second event reuses the validated lines of the first."""
+def _events(order: NewOrder, settings: Settings, only_warehouse_id: UUID | None = None) -> list[Event]:
+    """The events of the order's first two versions. `only_warehouse_id`: the customer collects it there.
+
+    Nested bodies are dicts, so that each event is validated once; the second event reuses the validated lines of the
+    first."""
     lines: list[dict[str, Any]] = [
         {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price}
         for line in order.lines
@@ -276,5 +278,6 @@ def _events(order: NewOrder, settings: Settings) -> list[Event]:
         version=2,
         lines=placed.lines,
         reserved_until=order.pay_by + settings.reserved_beyond,
+        only_warehouse_id=only_warehouse_id,
     )
     return [placed, reserve]
