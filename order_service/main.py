@@ -12,6 +12,7 @@ from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
 from order_service.personal_data import PERSONAL_DATA
+from order_service.previews import endpoints as previews
 from order_service.promotions import endpoints as promotions
 from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
@@ -34,6 +35,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             payments.refund_router,
             returns.router,
             promotions.router,
+            previews.router,
             shipping.zone_router,
             shipping.method_router,
         ],
