@@ -14,6 +14,7 @@ from order_service.payments.jobs import JOBS as PAYMENT_JOBS
 from order_service.personal_data import PERSONAL_DATA
 from order_service.previews import endpoints as previews
 from order_service.promotions import endpoints as promotions
+from order_service.promotions.jobs import JOBS as PROMOTION_JOBS
 from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
 from order_service.returns import endpoints as returns
@@ -41,6 +42,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *PROMOTION_JOBS],
         lifespan=open_resources,
     )

@@ -107,6 +107,7 @@ class Promotion(Base, table=True):
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     ended_at: datetime | None = Field(default=None, description="when it was ended, or `ends_at` passed")
+    forgotten_at: datetime | None = Field(default=None, description="when the keys of its customers were deleted")
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
 
@@ -214,11 +215,12 @@ class Redemption(Base, table=True):
     given_back_at: datetime | None = None
 
 
-class CodeGuesses(Base, table=True):
-    """How many unknown codes an account or a client network has entered since `since`."""
+class CodeGuess(Base, table=True):
+    """An unknown code that somebody has entered; `who`: an account or a client network."""
 
     __tablename__ = "code_guesses"
+    __table_args__ = (Index("ix_code_guesses_who_at", "who", "at"),)
 
-    who: str = Field(primary_key=True)
-    since: datetime = Field(index=True)
-    count: int
+    id: UUID = Field(default_factory=uuid7, primary_key=True)
+    who: str
+    at: datetime = Field(default_factory=utcnow, index=True)

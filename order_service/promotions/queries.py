@@ -44,6 +44,56 @@ SELECT count(*) FILTER (WHERE r.given_back_at IS NULL) AS used, count(r.given_ba
        (SELECT count(*) FROM promotion_codes WHERE promotion_id = :promotion_id) AS codes
 FROM redemptions r WHERE r.promotion_id = :promotion_id
 """)
+# The moment since which one of `keys` has used up its guesses: its newest but `most` - 1.
+LIMIT_REACHED = Statement("""
+SELECT max(reached.at) FROM unnest(:keys::text[]) AS key, LATERAL (
+    SELECT g.at FROM code_guesses g WHERE g.who = key AND g.at > :since ORDER BY g.at DESC OFFSET :others LIMIT 1
+) AS reached
+""")
+ADD_GUESSES = Statement("""
+INSERT INTO code_guesses (id, who, at)
+SELECT uuidv7(), key, clock_timestamp() FROM unnest(:keys::text[]) AS key, generate_series(1, :count::int)
+""")
+PRUNE_GUESSES = Statement("DELETE FROM code_guesses WHERE at < :before")
+OVER = Statement("SELECT id FROM promotions WHERE status = 'active' AND ends_at <= :now ORDER BY id FOR UPDATE")
+END = Statement("""
+UPDATE promotions SET status = 'ended', ended_at = ends_at, version = version + 1
+WHERE id = ANY(:ids::uuid[]) AND ends_at <= :now
+""")
+TO_FORGET = Statement("""
+SELECT id FROM promotions WHERE status = 'ended' AND ended_at < :before AND forgotten_at IS NULL
+ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+FORGOTTEN = Statement("UPDATE promotions SET forgotten_at = :now WHERE id = :promotion_id")
+DELETE_CUSTOMERS = Statement("""
+DELETE FROM promotion_customers WHERE (promotion_id, customer_key) IN (
+    SELECT promotion_id, customer_key FROM promotion_customers WHERE promotion_id = :promotion_id
+    ORDER BY customer_key LIMIT :limit)
+""")
+DELETE_CUSTOMER_KEYS = Statement("""
+UPDATE redemptions SET customer_key = NULL WHERE (order_id, promotion_id) IN (
+    SELECT order_id, promotion_id FROM redemptions WHERE promotion_id = :promotion_id AND customer_key IS NOT NULL
+    ORDER BY order_id LIMIT :limit)
+""")
+BOOKS = {
+    "promotion-uses": Statement("""
+SELECT u.promotion_id, u.used, count(r.order_id)
+FROM promotion_uses u LEFT JOIN redemptions r ON r.promotion_id = u.promotion_id AND r.given_back_at IS NULL
+GROUP BY u.promotion_id HAVING u.used <> count(r.order_id) LIMIT :limit
+"""),
+    "promotion-codes": Statement("""
+SELECT c.code, c.used, count(r.order_id) FROM promotion_codes c
+LEFT JOIN redemptions r ON r.promotion_id = c.promotion_id AND r.code = c.code AND r.given_back_at IS NULL
+WHERE c.most IS NOT NULL GROUP BY c.code HAVING c.used <> count(r.order_id) LIMIT :limit
+"""),
+    "promotion-customers": Statement("""
+SELECT c.promotion_id, c.used, count(r.order_id) FROM promotion_customers c
+LEFT JOIN redemptions r ON r.promotion_id = c.promotion_id AND r.customer_key = c.customer_key
+    AND r.given_back_at IS NULL
+GROUP BY c.promotion_id, c.customer_key HAVING c.used <> count(r.order_id) LIMIT :limit
+"""),
+}
+"""By name: rows whose counter differs from the redemptions that were not given back."""
 
 
 class Redeemed(NamedTuple):
@@ -109,4 +159,10 @@ async def redemptions(tx: Session, position: Position, promotion_id: UUID) -> Sl
 async def uses(tx: Session, promotion_id: UUID) -> Uses:
     found = await USES.fetchrow_as(tx, Uses, promotion_id=promotion_id)
     assert found is not None
+    return found
+
+
+async def limit_reached_since(db: AnySession, keys: Sequence[str], since: datetime, most: int) -> datetime | None:
+    """When the guess was made that has to be forgotten before another one is allowed; None: one is allowed now."""
+    found: datetime | None = await LIMIT_REACHED.fetchval(db, keys=list(keys), since=since, others=most - 1)
     return found
