@@ -129,7 +129,7 @@ async def end_promotion(
 @router.post(
     "/{promotion_id}/codes",
     status_code=201,
-    summary="Make codes of a promotion",
+    summary="Create codes of a promotion",
     responses=problems(NotFound, PromotionEnded, CodesNotAllowed),
 )
 async def make_codes(promotion_id: UUID, body: CodesIn, tx: Session, _: Manager) -> CodesMade:
@@ -167,7 +167,7 @@ async def export_codes(promotion_id: UUID, tx: Session, _: Manager, request: Req
     responses=problems(NotFound, InvalidCursor),
 )
 async def list_redemptions(promotion_id: UUID, tx: Session, page: Paged, _: Manager) -> Page[RedemptionOut]:
-    """The orders that were placed with one of its codes, the oldest first. A use is given back once, when its order is
+    """The orders that were placed with one of its codes, the oldest first. A use is released once, when its order is
     rejected, cancelled or expires."""
     await _check_exists(tx, promotion_id)
     return page.of(await queries.redemptions(tx, page.position, promotion_id), RedemptionOut.of)

@@ -198,7 +198,7 @@ class PromotionCustomer(Base, table=True):
 
 
 class Redemption(Base, table=True):
-    """A code that an order was placed with, until the use is given back, which happens once at most."""
+    """A code that an order was placed with, until the use is released, which happens once at most."""
 
     __tablename__ = "redemptions"
     __table_args__ = (

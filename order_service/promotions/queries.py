@@ -32,13 +32,13 @@ SELECT code, used, most FROM promotion_codes WHERE promotion_id = :promotion_id 
 ORDER BY code LIMIT :limit
 """)
 REDEMPTIONS = Statement("""
-SELECT r.order_id, o.number::text AS number, r.code, r.amount, o.currency, r.at, r.given_back_at
+SELECT r.order_id, o.number::text AS number, r.code, r.amount, o.currency, r.at, r.given_back_at AS released_at
 FROM redemptions r JOIN orders o ON o.id = r.order_id
 WHERE r.promotion_id = :promotion_id AND (:after::uuid IS NULL OR r.order_id > :after)
 ORDER BY r.order_id LIMIT :limit
 """)
 USES = Statement("""
-SELECT count(*) FILTER (WHERE r.given_back_at IS NULL) AS used, count(r.given_back_at) AS given_back,
+SELECT count(*) FILTER (WHERE r.given_back_at IS NULL) AS used, count(r.given_back_at) AS released,
        (SELECT most FROM promotion_uses WHERE promotion_id = :promotion_id) AS "limit",
        (SELECT most - used FROM promotion_uses WHERE promotion_id = :promotion_id) AS "left",
        (SELECT count(*) FROM promotion_codes WHERE promotion_id = :promotion_id) AS codes
@@ -93,7 +93,7 @@ LEFT JOIN redemptions r ON r.promotion_id = c.promotion_id AND r.customer_key = 
 GROUP BY c.promotion_id, c.customer_key HAVING c.used <> count(r.order_id) LIMIT :limit
 """),
 }
-"""By name: rows whose counter differs from the redemptions that were not given back."""
+"""By name: rows whose counter differs from the redemptions that were not released."""
 
 
 class Redeemed(NamedTuple):
@@ -105,14 +105,14 @@ class Redeemed(NamedTuple):
     amount: int
     currency: str
     at: datetime
-    given_back_at: datetime | None
+    released_at: datetime | None
 
 
 class Uses(NamedTuple):
     """How often a promotion was used; the limit and what is left of it are null without one."""
 
     used: int
-    given_back: int
+    released: int
     limit: int | None
     left: int | None
     codes: int

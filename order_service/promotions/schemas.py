@@ -63,7 +63,7 @@ class FreeShippingIn(RequestBody):
 
 class BuyGetIn(RequestBody):
     """Who buys `buy` pieces of the scope gets `get` pieces of `get_scope` reduced by `rate`. The discount is divided
-    over all of these pieces, so that a return of any of them gives back its share."""
+    over all of these pieces, so that a return of any of them refunds its share."""
 
     buy: Count
     get: Count
@@ -265,14 +265,14 @@ class CodeOut(RowOut):
     model_config = examples({"code": "SPRING-7KQ2M9XWTB4D", "used": 0, "limit": 1})
 
     code: str
-    used: int = Field(description="how often it was used and not given back; 0 for one without a limit")
+    used: int = Field(description="how many orders have used it and not released it; 0 for one without a limit")
     limit: int | None = Field(description="null: only the limits of the promotion count")
 
 
 class RedemptionOut(RowOut):
     model_config = examples(
         {"order_id": EXAMPLE_ID, "number": "100001", "code": "WELCOME10", "amount": 500, "currency": "GBP",
-         "at": "2026-12-01T00:00:00Z", "given_back_at": None}
+         "at": "2026-12-01T00:00:00Z", "released_at": None}
     )  # fmt: skip
 
     order_id: UUID
@@ -281,14 +281,14 @@ class RedemptionOut(RowOut):
     amount: int = Field(description="what it took off the order, in minor units")
     currency: Currency
     at: datetime
-    given_back_at: datetime | None = Field(description="set if the order was rejected, cancelled or expired")
+    released_at: datetime | None = Field(description="set if the order was rejected, cancelled or expired")
 
 
 class UsesOut(RowOut):
-    model_config = examples({"used": 41, "given_back": 3, "limit": 1000, "left": 959, "codes": 1})
+    model_config = examples({"used": 41, "released": 3, "limit": 1000, "left": 959, "codes": 1})
 
-    used: int = Field(description="orders that were placed with it and not given back")
-    given_back: int
+    used: int = Field(description="orders that were placed with it and have not released it")
+    released: int
     limit: int | None
     left: int | None = Field(description="how many orders can still use it; null: no limit")
     codes: int = Field(description="how many codes it has")

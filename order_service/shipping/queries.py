@@ -31,7 +31,7 @@ async def lock_zones(tx: Session) -> Sequence[ShippingZone]:
 
 
 async def offered(tx: Session) -> Sequence[pricing.ShippingZone]:
-    """What orders can be sent by now."""
+    """What orders can be sent by at present."""
     return ZONES.validate_json(await OFFERED.fetchval(tx))
 
 

@@ -55,7 +55,7 @@ async def test_redemptions_are_listed_with_their_orders(shop: Shop) -> None:
     rest = (await shop.staff.get(f"{path}/redemptions", params={"cursor": first["next"]})).json()
     items = first["items"] + rest["items"]
     assert [each["order_id"] for each in items] == [str(id) for id in orders]
-    assert [each["given_back_at"] is None for each in items] == [True, False, True]
+    assert [each["released_at"] is None for each in items] == [True, False, True]
     assert {(each["code"], each["amount"], each["currency"]) for each in items} == {("WELCOME10", 500, "GBP")}
     uses = (await shop.staff.get(f"{path}/uses")).json()
-    assert uses == {"used": 2, "given_back": 1, "limit": None, "left": None, "codes": 1}
+    assert uses == {"used": 2, "released": 1, "limit": None, "left": None, "codes": 1}

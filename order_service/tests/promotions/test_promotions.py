@@ -142,7 +142,7 @@ async def test_a_limit_is_never_below_what_was_used(shop: Shop) -> None:
     assert (await shop.staff.get(path)).json()["limit"] == 10
     assert (await shop.staff.patch(path, json={"limit": 3, "limit_per_customer": 1})).json()["limit"] == 3
     uses = (await shop.staff.get(f"{path}/uses")).json()
-    assert uses == {"used": 3, "given_back": 0, "limit": 3, "left": 0, "codes": 1}
+    assert uses == {"used": 3, "released": 0, "limit": 3, "left": 0, "codes": 1}
 
 
 async def test_a_limit_is_lowered_while_orders_use_it(shop: Shop) -> None:
@@ -151,12 +151,12 @@ async def test_a_limit_is_lowered_while_orders_use_it(shop: Shop) -> None:
     take = "UPDATE promotion_uses SET used = used + 1 WHERE promotion_id = $1 AND used < most RETURNING used"
     lower = shop.staff.patch(f"/promotions/{found['id']}", json={"limit": 5})
     answer, *taken = await asyncio.gather(lower, *(shop.execute(take, UUID(found["id"])) for _ in range(9)))
-    used, most = sum(each is not None for each in taken), answer.json().get("limit", 10)
+    used, most = sum(each is not None for each in taken), 5 if answer.status_code == 200 else 10
     assert answer.status_code in (200, 409)
     assert used <= most
     async with shop.runtime.database.connection() as connection:
         row = await connection.fetchrow("SELECT used, most FROM promotion_uses")
-    assert tuple(row) == (used, 5 if answer.status_code == 200 else 10)
+    assert tuple(row) == (used, most)
 
 
 async def test_a_code_belongs_to_one_promotion(shop: Shop) -> None:
