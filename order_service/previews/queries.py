@@ -11,10 +11,10 @@ LAST_ORDERS = Statement("""
 SELECT o.id AS order_id, o.number::text AS number, o.currency, o.ship_to, o.shipping->>'code' AS shipping_method,
        EXISTS (SELECT FROM orders e WHERE e.customer_id = o.customer_id AND e.id < o.id
                AND e.status NOT IN ('rejected', 'cancelled', 'expired')) AS has_ordered,
-       (SELECT jsonb_agg(jsonb_build_object(
+       (SELECT coalesce(jsonb_agg(jsonb_build_object(
             'product_id', l.product_id, 'sku', l.sku, 'name', l.name, 'quantity', l.quantity,
             'unit_price', l.unit_price, 'facts', coalesce(p.facts, '{}')
-        ) ORDER BY l.position)
+        ) ORDER BY l.position), '[]')
         FROM order_lines l LEFT JOIN catalogue_products p ON p.product_id = l.product_id
         WHERE l.order_id = o.id) AS lines,
        (SELECT coalesce(jsonb_object_agg(r.promotion_id, r.code), '{}') FROM redemptions r

@@ -87,6 +87,11 @@ class Promotion(Base, table=True):
         CheckConstraint("NOT automatic OR (use_limit IS NULL AND use_limit_per_customer IS NULL)", name="limits"),
         CheckConstraint("ends_at > starts_at", name="period"),
         Index("ix_promotions_status_id", "status", "id"),
+        Index(
+            "ix_promotions_to_forget",
+            "ended_at",
+            postgresql_where=text("status = 'ended' AND forgotten_at IS NULL"),
+        ),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)

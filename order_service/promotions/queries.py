@@ -62,7 +62,7 @@ WHERE id = ANY(:ids::uuid[]) AND ends_at <= :now
 """)
 TO_FORGET = Statement("""
 SELECT id FROM promotions WHERE status = 'ended' AND ended_at < :before AND forgotten_at IS NULL
-ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED
+ORDER BY ended_at LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
 FORGOTTEN = Statement("UPDATE promotions SET forgotten_at = :now WHERE id = :promotion_id")
 DELETE_CUSTOMERS = Statement("""
