@@ -77,7 +77,9 @@ async def read_promotion(promotion_id: UUID, tx: Session, _: Manager, response: 
 @router.patch(
     "/{promotion_id}",
     summary="Change a promotion",
-    responses=problems(NotFound, PreconditionFailed, PromotionActive, PromotionEnded, CodeTaken, LimitBelowUsed),
+    responses=problems(
+        NotFound, PreconditionFailed, PromotionActive, PromotionEnded, CodeTaken, CodesNotAllowed, LimitBelowUsed
+    ),
 )
 async def change_promotion(
     promotion_id: UUID, body: PromotionChange, expected: IfMatch, tx: Session, _: Manager, response: Response

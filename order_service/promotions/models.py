@@ -66,7 +66,7 @@ class CodeTaken(Problem, status=409, type="code-taken"):
 
 
 class CodesNotAllowed(Problem, status=409, type="codes-not-allowed"):
-    """An automatic promotion applies without a code."""
+    """An automatic promotion applies without a code, and can have none: create another promotion."""
 
 
 class LimitBelowUsed(Problem, status=409, type="limit-below-used"):

@@ -22,6 +22,7 @@ ON CONFLICT DO NOTHING RETURNING code
 """)
 DELETE_CODE = Statement("DELETE FROM promotion_codes WHERE promotion_id = :promotion_id AND code = :code")
 DELETE_CODES = Statement("DELETE FROM promotion_codes WHERE promotion_id = :promotion_id")
+HAS_CODES = Statement("SELECT EXISTS (SELECT FROM promotion_codes WHERE promotion_id = :promotion_id)")
 SET_LIMIT = Statement("""
 INSERT INTO promotion_uses (promotion_id, used, most) VALUES (:promotion_id, 0, :most)
 ON CONFLICT (promotion_id) DO UPDATE SET most = excluded.most

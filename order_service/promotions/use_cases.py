@@ -45,7 +45,7 @@ async def create(tx: Session, fields: Mapping[str, Any]) -> Promotion:
 
 async def change(tx: Session, promotion_id: UUID, expected: Expected, fields: Mapping[str, Any]) -> Promotion:
     """Raises: NotFound, PreconditionFailed, ValidationFailed, PromotionActive, PromotionEnded, CodeTaken,
-    LimitBelowUsed."""
+    CodesNotAllowed, LimitBelowUsed."""
     promotion = await _lock(tx, promotion_id, expected)
     former_code = promotion.code
     changes = {name for name, value in fields.items() if getattr(promotion, name) != value}
@@ -55,6 +55,8 @@ async def change(tx: Session, promotion_id: UUID, expected: Expected, fields: Ma
     await tx.flush()
     if promotion.code != former_code:
         await _set_code(tx, promotion, former_code)
+    if promotion.automatic and await queries.HAS_CODES.fetchval(tx, promotion_id=promotion_id):
+        raise CodesNotAllowed
     if "use_limit" in changes:
         await _set_limit(tx, promotion)
     return promotion

@@ -46,6 +46,17 @@ async def test_codes_are_made_for_a_promotion_that_takes_them(shop: Shop) -> Non
     assert (await shop.staff.post(f"/promotions/{ended['id']}/codes", json={"count": 10_001})).status_code == 422
 
 
+async def test_a_promotion_with_codes_does_not_become_automatic(shop: Shop) -> None:
+    found = await created(shop)
+    path = f"/promotions/{found['id']}"
+    assert (await shop.staff.patch(path, json={"automatic": True, "code": None})).json()["automatic"]
+    assert (await shop.staff.patch(path, json={"automatic": False})).status_code == 200
+    await shop.staff.post(f"{path}/codes", json={"count": 1})
+    answer = await shop.staff.patch(path, json={"automatic": True})
+    assert answer.json()["type"] == "/problems/codes-not-allowed"
+    assert not (await shop.staff.get(path)).json()["automatic"]
+
+
 async def test_redemptions_are_listed_with_their_orders(shop: Shop) -> None:
     found = await activated(shop)
     path = f"/promotions/{found['id']}"
