@@ -96,6 +96,8 @@ class Permission(StrEnum):
     RETURNS_READ_ANY = "returns:read:any", "See every return"
     RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and reject returns"
     TAX_MANAGE = "tax:manage", "See and change tax zones and rates, and see the tax report"
+    SHIPPING_METHODS_MANAGE = "shipping-methods:manage", "Create and change shipping zones and methods"
+    PROMOTIONS_MANAGE = "promotions:manage", "See, create and end promotions, and make their codes"
 
     NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences", _USER
     NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences", _USER

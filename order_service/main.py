@@ -13,6 +13,9 @@ from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
 from order_service.personal_data import PERSONAL_DATA
+from order_service.previews import endpoints as previews
+from order_service.promotions import endpoints as promotions
+from order_service.promotions.jobs import JOBS as PROMOTION_JOBS
 from order_service.quotes import endpoints as quotes
 from order_service.resources import open_resources
 from order_service.returns import consumers as return_consumers
@@ -20,6 +23,7 @@ from order_service.returns import endpoints as returns
 from order_service.search import endpoints as search
 from order_service.search.jobs import JOBS as SEARCH_JOBS
 from order_service.settings import Settings
+from order_service.shipping import endpoints as shipping
 from order_service.tax_report import endpoints as tax_report
 from order_service.taxes import endpoints as taxes
 from order_service.taxes.jobs import JOBS as TAX_JOBS
@@ -44,9 +48,13 @@ def create(settings: Settings | None = None) -> FastAPI:
             taxes.router,
             taxes.tax_id_router,
             tax_report.router,
+            promotions.router,
+            previews.router,
+            shipping.zone_router,
+            shipping.method_router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *SEARCH_JOBS, *TAX_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *PROMOTION_JOBS, *SEARCH_JOBS, *TAX_JOBS],
         lifespan=open_resources,
     )

@@ -23,6 +23,8 @@ to_jsonb({table}) || jsonb_build_object(
     'shipments', (SELECT jsonb_agg(to_jsonb(s) ORDER BY s.id) FROM order_shipments s WHERE s.order_id = orders.id),
     'payments', (SELECT jsonb_agg(to_jsonb(p) ORDER BY p.id) FROM payments p WHERE p.order_id = orders.id),
     'refunds', (SELECT jsonb_agg(to_jsonb(r) - 'note' ORDER BY r.id) FROM refunds r WHERE r.order_id = orders.id),
+    'redemptions', (SELECT jsonb_agg(to_jsonb(d) - 'customer_key' ORDER BY d.promotion_id)
+                    FROM redemptions d WHERE d.order_id = orders.id),
     'returns', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM returns b WHERE b.order_id = orders.id)
 )
 """
@@ -60,6 +62,18 @@ WHERE customer_id = ANY(:customer_ids::uuid[]) AND (reason IS NOT NULL OR reject
 ERASE_CLIENT_ADDRESSES = Statement("""
 UPDATE payments SET client_address = NULL WHERE customer_id = ANY(:customer_ids::uuid[]) AND client_address IS NOT NULL
 """)
+# Other accounts with the same address have the same key, and it is erased of their orders too. Whoever has the address
+# can use the promotions again.
+ERASE_PROMOTION_CUSTOMERS = Statement("""
+DELETE FROM promotion_customers AS c USING orders AS o, redemptions AS r
+WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND r.order_id = o.id
+  AND c.promotion_id = r.promotion_id AND c.customer_key = r.customer_key
+""")
+ERASE_CUSTOMER_KEYS = Statement("""
+UPDATE redemptions AS r SET customer_key = NULL FROM orders AS o JOIN redemptions AS own ON own.order_id = o.id
+WHERE o.customer_id = ANY(:customer_ids::uuid[])
+  AND r.promotion_id = own.promotion_id AND r.customer_key = own.customer_key
+""")
 # Stored responses contain the address, also those to staff who ordered for the customer.
 ERASE_RESPONSES = Statement("DELETE FROM idempotency_keys WHERE user_id = ANY(:customer_ids::uuid[])")
 ERASE_RESPONSES_TO_STAFF = Statement("""
@@ -83,8 +97,8 @@ WHERE user_id = ANY(:customer_ids::uuid[]) AND email IS NOT NULL
 """)
 STATEMENTS = (
     ERASE_CUSTOMERS, ERASE_REASONS, ERASE_NOTES, ERASE_REFUNDS, ERASE_RETURNS, ERASE_CLIENT_ADDRESSES,
-    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF, ERASE_TAX_IDS, search.ERASE, annotations.ERASE_NOTES,
-    annotations.ERASE_TAGS,
+    ERASE_RESPONSES, ERASE_RESPONSES_TO_STAFF, ERASE_TAX_IDS, ERASE_PROMOTION_CUSTOMERS, ERASE_CUSTOMER_KEYS,
+    search.ERASE, annotations.ERASE_NOTES, annotations.ERASE_TAGS,
 )  # fmt: skip
 
 

@@ -37,7 +37,7 @@ class Settings(ServiceSettings, service="order"):
         default=timedelta(minutes=15), gt=timedelta(0), description="a longer wait for another service is reported"
     )
 
-    # Limits on unpaid orders; 0 turns a limit off. Callers with `orders:write:any` are exempt.
+    # Limits on unpaid orders and guesses; 0 turns a limit off. Callers with `orders:write:any` are exempt.
     limits: bool = Field(default=True, description="turns all of the following limits on, or off for load tests")
     unpaid_orders: int = Field(default=20, ge=0, description="unpaid orders of one account at a time")
     unpaid_orders_unconfirmed: int = Field(
@@ -53,6 +53,9 @@ class Settings(ServiceSettings, service="order"):
         default=10, ge=0, description="unpaid pieces of one product that an account or address may hold in any case"
     )
     unpaid_stock_share: float = Field(default=0.1, ge=0, le=1, description="this share of its stock instead, if more")
+    unknown_codes: int = Field(
+        default=10, ge=0, description="unknown codes of promotions in 15 minutes, of one account or client address"
+    )
     failed_payments_per_order: int = Field(default=5, ge=0)
     failed_payments_per_hour: int = Field(default=20, ge=0, description="of one account, including pending payments")
     failed_payments_per_hour_and_address: int = Field(default=60, ge=0, description="from one client address")

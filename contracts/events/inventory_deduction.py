@@ -29,10 +29,13 @@ class InventoryAnswer(
 
 
 class ReservationRequested(InventoryRequest, type="mart.reservation.requested.v1"):
-    """Reserve all lines or none; published by order when an order is placed. Several lines may name one product."""
+    """Reserve all lines or none; published by order when an order is placed. Several lines may name one product.
+
+    `only_warehouse_id`: the customer collects the order from this warehouse, so no other may supply it."""
 
     lines: list[ProductQuantity]
     reserved_until: AwareDatetime
+    only_warehouse_id: UUID | None = None
 
 
 class ReleaseRequested(InventoryRequest, type="mart.release.requested.v1"):
@@ -41,9 +44,17 @@ class ReleaseRequested(InventoryRequest, type="mart.release.requested.v1"):
     reason: str
 
 
+class ShippingMethod(BaseModel, frozen=True):
+    """The shipping method that the customer chose, as it was named then."""
+
+    code: str
+    name: str
+
+
 class FulfilmentRequested(OfCustomer, InventoryRequest, type="mart.fulfilment.requested.v1"):
     """Create shipments for the reservation, which then does not expire any more; published by order when an order is
-    paid. If the reservation has expired already, inventory tries to reserve the lines again.
+    paid. If the reservation has expired already, inventory tries to reserve the lines again, in
+    `only_warehouse_id` if that is given.
 
     Inventory needs the customer and the number for the events about the shipments.
     """
@@ -51,6 +62,8 @@ class FulfilmentRequested(OfCustomer, InventoryRequest, type="mart.fulfilment.re
     number: str
     lines: list[ProductQuantity]
     ship_to: Address
+    shipping: ShippingMethod | None = None
+    only_warehouse_id: UUID | None = None
 
 
 class FulfilmentRefunded(InventoryRequest, type="mart.fulfilment.refunded.v1"):

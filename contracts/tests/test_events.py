@@ -5,7 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from pydantic import ValidationError
+from pydantic import ValidationError, create_model
 
 from contracts import examples
 from contracts.events import EVENTS, Event, by_type, inventory_deduction, order_notification, payment_status
@@ -73,6 +73,26 @@ def _with_unknown_fields(value: object) -> object:
     if isinstance(value, list):
         return [_with_unknown_fields(part) for part in value]
     return value
+
+
+@pytest.mark.parametrize(
+    ("event", "added"),
+    [
+        (inventory_deduction.ReservationRequested, {"only_warehouse_id"}),
+        (inventory_deduction.FulfilmentRequested, {"only_warehouse_id", "shipping"}),
+    ],
+)
+def test_consumers_and_producers_of_the_release_before_understand_each_other(
+    event: type[Event], added: set[str]
+) -> None:
+    """Fields that one side lacks are ignored by it, and are null for the other."""
+    body = json.loads(examples.newest(event.type).read_text())
+    kept = {name: (field.annotation, field) for name, field in event.model_fields.items() if name not in added}
+    former = create_model(event.__name__, __config__=event.model_config, **kept)  # type: ignore[call-overload]
+    read = former.model_validate(body)
+    assert set(type(read).model_fields) == event.model_fields.keys() - added
+    sent = event.model_validate_json(read.model_dump_json())
+    assert {getattr(sent, name) for name in added} == {None}
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)

@@ -57,6 +57,15 @@ def allocate(lines: Sequence[Wanted], free: Free) -> list[Share] | list[Shortage
     return list(_distribute(lines, _split(wanted, free)))
 
 
+def only(warehouse_id: UUID, lines: Sequence[Wanted], free: Free) -> Free:
+    """What is available of the lines' products in one warehouse."""
+    return {
+        product_id: {warehouse_id: free[product_id][warehouse_id]}
+        for product_id, _ in lines
+        if warehouse_id in free.get(product_id, _NOTHING)
+    }
+
+
 def _with_everything(wanted: Mapping[UUID, int], free: Free) -> UUID | None:
     """Of the warehouses that have everything, the one with the lowest id. `_split` would find it too, but slower."""
     able: set[UUID] | None = None

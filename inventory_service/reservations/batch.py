@@ -36,10 +36,11 @@ from contracts.events.inventory_deduction import (
     ReservationRejected,
     ReservationReleased,
     ReservationRequested,
+    ShippingMethod,
 )
 from contracts.events.shipment_notification import ShipmentCreated
-from contracts.quantity import LineQuantity, ProductQuantity
-from inventory_service.reservations.allocation import Share, Shortage, Wanted, allocate
+from contracts.quantity import LineQuantity
+from inventory_service.reservations.allocation import Share, Shortage, Wanted, allocate, only
 from inventory_service.reservations.models import ReservationStatus as Status
 from service_kit.ids import uuid7
 
@@ -71,10 +72,11 @@ class StockChange(NamedTuple):
 
 
 class NewShipment(NamedTuple):
-    """The part of a paid order that one warehouse sends, and the address."""
+    """The part of a paid order that one warehouse sends, with the address and the customer's shipping method."""
 
     created: ShipmentCreated
     ship_to: Address
+    shipping: ShippingMethod | None
 
 
 class ReservationBatch:
@@ -114,7 +116,7 @@ class ReservationBatch:
 
     def _reserve(self, held: ReservationState, request: ReservationRequested) -> None:
         if held.status is None:
-            self._hold(held, request.lines, request.reserved_until)
+            self._hold(held, request, request.reserved_until)
         if held.status in (Status.RESERVED, Status.FULFILLING, Status.FULFILLED):
             self._answer(held, ReservationAccepted, reserved_until=held.reserved_until or self._now)
         elif held.status is Status.EXPIRED:
@@ -138,16 +140,20 @@ class ReservationBatch:
         if held.status in (Status.FULFILLING, Status.FULFILLED):
             return
         if held.status in (None, Status.EXPIRED):
-            self._hold(held, request.lines, held.reserved_until or self._now)
+            self._hold(held, request, held.reserved_until or self._now)
         if held.status is not Status.RESERVED:
             self._answer(held, ReservationRejected, lines=held.lacking)
             return
         held.status, held.changed = Status.FULFILLING, True
         self._make_shipments(held, request)
 
-    def _hold(self, held: ReservationState, lines: Sequence[ProductQuantity], until: datetime) -> None:
+    def _hold(
+        self, held: ReservationState, request: ReservationRequested | FulfilmentRequested, until: datetime
+    ) -> None:
         """Reserves all lines, or rejects the order and reserves none."""
-        outcome = allocate([Wanted(line.product_id, line.quantity) for line in lines], self._free)
+        lines = [Wanted(line.product_id, line.quantity) for line in request.lines]
+        free = self._free if request.only_warehouse_id is None else only(request.only_warehouse_id, lines, self._free)
+        outcome = allocate(lines, free)
         held.changed = True
         held.reserved_until = until
         held.lacking = [LackingProduct(**shortage._asdict()) for shortage in outcome if isinstance(shortage, Shortage)]
@@ -179,7 +185,7 @@ class ReservationBatch:
                 lines=[LineQuantity(product_id=id, quantity=quantity, position=n + 1) for n, id, _, quantity in part],
                 version=1,
             )
-            self.new_shipments.append(NewShipment(created, request.ship_to))
+            self.new_shipments.append(NewShipment(created, request.ship_to, request.shipping))
             self.events.append(created)
 
     def _answer(self, held: ReservationState, answer: type[InventoryAnswer], **fields: Any) -> None:

@@ -47,12 +47,13 @@ WITH added AS (
     WHERE (stock.product_id, stock.warehouse_id) = (change.product_id, change.warehouse_id)
 ), to_ship AS (
     INSERT INTO shipments (id, order_id, customer_id, number, warehouse_id, shipments_of_order, lines, ship_to,
-                           status, version, created_at)
+                           shipping, status, version, created_at)
     SELECT made.*, 'created', 1, now()
     FROM unnest(:made[].created.shipment_id::uuid[], :made[].created.order_id::uuid[],
                 :made[].created.customer_id::uuid[], :made[].created.number::text[],
                 :made[].created.warehouse_id::uuid[], :made[].created.shipments_of_order::int[],
-                :made[].created.lines::jsonb[], :made[].ship_to::jsonb[]) AS made
+                :made[].created.lines::jsonb[], :made[].ship_to::jsonb[],
+                :made[].shipping::jsonb[]) AS made
 )
 {outbox.INSERT}
 """)

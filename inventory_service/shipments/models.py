@@ -71,6 +71,9 @@ class Shipment(Base, table=True):
     shipments_of_order: int
     lines: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
     ship_to: dict[str, Any] = Field(sa_column=Column(JSONB, nullable=False))
+    shipping: dict[str, Any] | None = Field(
+        default=None, sa_column=Column(JSONB), description="code and name of the method that the customer chose"
+    )
     carrier: str | None = None
     tracking_number: str | None = None
     tracking_url: str | None = None

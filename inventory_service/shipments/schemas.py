@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from contracts.address import Address
+from contracts.events.inventory_deduction import ShippingMethod
 from contracts.quantity import LineQuantity
 from inventory_service.shipments.models import Shipment, ShipmentStatus
 from service_kit.http.problem_responses import ProblemOut
@@ -86,6 +87,7 @@ class ShipmentOut(RowOut):
     shipments_of_order: int = Field(description="the number of all shipments of the order")
     lines: list[LineQuantity] = Field(description="lines of the order, never merged")
     ship_to: Address
+    shipping: ShippingMethod | None = Field(description="the method that the customer chose; null: none was offered")
     refunded: bool = Field(description="its order has been refunded in full: it should not be dispatched")
     carrier: str | None
     tracking_number: str | None

@@ -40,16 +40,18 @@ FROM stock
 """
 
 
-def reservation(order_id: UUID, lines: Lines, minutes: int = 60) -> ReservationRequested:
+def reservation(order_id: UUID, lines: Lines, minutes: int = 60, only: UUID | None = None) -> ReservationRequested:
     until = utcnow() + timedelta(minutes=minutes)
-    return ReservationRequested(order_id=order_id, lines=_lines(lines), reserved_until=until, version=1)
+    return ReservationRequested(
+        order_id=order_id, lines=_lines(lines), reserved_until=until, only_warehouse_id=only, version=1
+    )
 
 
 def release(order_id: UUID) -> ReleaseRequested:
     return ReleaseRequested(order_id=order_id, reason="cancelled", version=2)
 
 
-def fulfilment(order_id: UUID, lines: Lines, customer_id: UUID | None = None) -> FulfilmentRequested:
+def fulfilment(order_id: UUID, lines: Lines, customer_id: UUID | None = None, **more: Any) -> FulfilmentRequested:
     return FulfilmentRequested(
         order_id=order_id,
         customer_id=customer_id or uuid4(),
@@ -57,6 +59,7 @@ def fulfilment(order_id: UUID, lines: Lines, customer_id: UUID | None = None) ->
         lines=_lines(lines),
         ship_to=SHIP_TO,
         version=3,
+        **more,
     )
 
 

@@ -10,9 +10,12 @@ from order_service.carts.schemas import CartOut, CodesIn, MergeIn, QuantityIn
 from order_service.carts.use_cases import CartFull, GuestTokenNotGood
 from order_service.pricing.quotes import ProductUnavailable
 from order_service.pricing.shipping import Destination
+from order_service.promotions import guesses
+from order_service.promotions.guesses import Guesser, TooManyCodeGuesses
 from order_service.rules.holder import RulesHolder
 from order_service.settings import Settings
 from service_kit.addresses import PostalCode, Region
+from service_kit.http.client import client_network
 from service_kit.http.etag import tagged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -45,11 +48,15 @@ async def read_cart(
     return await _shown(connection, who, request, response, to)
 
 
-@router.put("/codes", summary="Set the codes in my cart")
+@router.put("/codes", summary="Replace the codes in my cart", responses=problems(TooManyCodeGuesses))
 async def put_codes(body: CodesIn, tx: Transaction, who: Writer, request: Request, response: Response) -> CartOut:
     """Replaces the codes of promotions that the cart is ordered with. `problems` says which can't be used."""
+    guesser = Guesser.of(request.app.state.runtime.resource(Settings), who.user_id, client_network(request))
+    await guesses.check(tx, guesser)
     await use_cases.set_codes(tx, who.user_id, body.codes)
-    return await _shown(tx, who, request, response)
+    cart = await _shown(tx, who, request, response)
+    await guesses.record(tx, guesser, guesses.unknown_in(cart.problems))
+    return cart
 
 
 @router.put(

@@ -26,6 +26,7 @@ from order_service.orders.watch import OrderWatch
 from order_service.pricing.promotions import PromotionUnusable
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
 from order_service.pricing.shipping import NoShippingThere, ShippingMethodUnavailable
+from order_service.promotions.guesses import TooManyCodeGuesses
 from order_service.rules.holder import RulesHolder
 from order_service.settings import Settings
 from service_kit.http.capacity import waiting
@@ -63,6 +64,7 @@ WAIT = re.compile(r"(?:^|[,;])\s*wait\s*=\s*\"?(\d{1,6})\"?\s*(?:$|[,;])", re.IG
             OneCurrencyPerOrder,
             OrderTooLarge,
             PromotionUnusable,
+            TooManyCodeGuesses,
             NoShippingThere,
             ShippingMethodUnavailable,
             CartEmpty,

@@ -49,6 +49,8 @@ def _event(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> Ev
             number=order.number,
             lines=[ProductQuantity(product_id=line["product_id"], quantity=line["quantity"]) for line in lines],
             ship_to=Address.model_validate(order.ship_to),
+            shipping=requests.ShippingMethod.model_validate(order.shipping) if order.shipping else None,
+            only_warehouse_id=order.shipping.get("warehouse_id") if order.shipping else None,
         )
     if pending.kind in RETURNS:
         event: Event = pending.context(order, pending)

@@ -256,6 +256,8 @@ class OrderState:
     client_address: str | None = None
     redeemed: int = 0
     """How many codes it was placed with."""
+    shipping: dict[str, Any] | None = None
+    """The chosen shipping method, as `Order.shipping`."""
     pays_by_token: bool = False
     """Whether a payment token is charged once its stock is reserved; loaded for pending orders only."""
     shipments: dict[UUID, Shipment] = field(default_factory=dict)

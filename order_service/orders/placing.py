@@ -27,12 +27,14 @@ from order_service.orders.models import Actor, payment_status
 from order_service.orders.placing_queries import NewOrder, NewRedemption, OrderedCart, UnpaidLimits, largest
 from order_service.orders.placing_read_queries import Found
 from order_service.orders.schemas import LineIn, OrderIn, order_values
-from order_service.pricing.lines import QuoteLine
+from order_service.pricing.lines import QuoteLine, Shipping
 from order_service.pricing.promotions import PromotionUnusable, Reason
 from order_service.pricing.quotes import Quote, quote_order
 from order_service.pricing.rules import Rules, Terms
 from order_service.pricing.schemas import quote_values, shipping_values
 from order_service.pricing.shipping import Destination
+from order_service.promotions import guesses
+from order_service.promotions.guesses import Guesser
 from order_service.rules.holder import RulesHolder
 from order_service.rules.terms import terms_of
 from order_service.settings import Settings
@@ -109,10 +111,26 @@ async def place(
     written.
 
     Raises: Forbidden, PermissionRevoked, CustomerRequired, CustomerUnknown, CustomerInactive, EmailUnconfirmed,
-    CartEmpty, CartChanged, TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what `quote_order` raises.
+    CartEmpty, CartChanged, TooManyCodeGuesses, TooManyUnpaidOrders, TooMuchHeldUnpaid, IdempotencyKeyReused, and what
+    `quote_order` raises.
     """
     if needed := _check_permissions(wanted, who):
         await account_status.check(connection, who, needed)
+    if not wanted.codes:
+        return await _place(connection, wanted, key, who, settings, rules, address)
+    async with guesses.limited(connection, Guesser.of(settings, wanted.customer_id or who.user_id, address)):
+        return await _place(connection, wanted, key, who, settings, rules, address)
+
+
+async def _place(
+    connection: Connection,
+    wanted: OrderIn,
+    key: Key,
+    who: Principal,
+    settings: Settings,
+    rules: RulesHolder,
+    address: str | None,
+) -> Placed | StoredResponse:
     account_id = wanted.customer_id or who.user_id
     found = await _read(connection, wanted, key, who.user_id, account_id, address)
     if found.stored is not None:
@@ -263,7 +281,7 @@ def _make(
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
     answer["bill_to"] = order.bill_to
     answer["quote"] = quote_values(order, order.lines, order.shipping, order.adjustments)
-    return Placed(order, to_json(answer), f"/orders/{order.id}"), _events(order, settings)
+    return Placed(order, to_json(answer), f"/orders/{order.id}"), _events(order, settings, quote.shipping)
 
 
 def _destination(wanted: OrderIn) -> Destination:
@@ -334,9 +352,11 @@ def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:
     return found.cart
 
 
-def _events(order: NewOrder, settings: Settings) -> list[Event]:
-    """The events of the order's first two versions. Nested bodies are dicts, so that each event is validated once; the
-    second event reuses the validated lines of the first."""
+def _events(order: NewOrder, settings: Settings, shipping: Shipping) -> list[Event]:
+    """The events of the order's first two versions. What the customer collects must be in stock where they collect it.
+
+    Nested bodies are dicts, so that each event is validated once; the second event reuses the validated lines of the
+    first."""
     lines: list[dict[str, Any]] = [
         {"product_id": line.product_id, "quantity": line.quantity, "unit_price": line.unit_price}
         for line in order.lines
@@ -363,5 +383,6 @@ def _events(order: NewOrder, settings: Settings) -> list[Event]:
         version=2,
         lines=placed.lines,
         reserved_until=order.pay_by + settings.reserved_beyond,
+        only_warehouse_id=shipping.method.warehouse_id if shipping.method else None,
     )
     return [placed, reserve]

@@ -32,7 +32,7 @@ from service_kit.problems import not_found
 # the token's key, and not by EXISTS, which may read all of the table.
 LOCK = Statement("""
 SELECT id, number::text, customer_id, status, currency, total, captured, refunded, refunding, pay_by, ship_to, version,
-       status_since, delivered_at, client_address, redeemed,
+       status_since, delivered_at, client_address, redeemed, shipping,
        status = 'pending' AND (SELECT true FROM payment_tokens WHERE order_id = orders.id) IS TRUE AS pays_by_token
 FROM orders WHERE id = ANY(:ids::uuid[]) ORDER BY id FOR UPDATE
 """)

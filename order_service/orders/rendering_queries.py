@@ -27,7 +27,7 @@ json_agg(json_build_object(
     'total', json_build_object('amount', {LINE_TOTAL}, 'currency', o.currency)
 ) ORDER BY l.position)
 """
-# `pricing.schemas.rate_text`: all decimals but up to four zeros at the end.
+# `pricing.rates.rate_text`: all decimals but up to four zeros at the end.
 _RATE = """
 CASE WHEN l.tax_rate = 0 THEN '0.00'
      ELSE regexp_replace(to_char(l.tax_rate / 1000000.0, 'FM0.000000'), '0{1,4}$', '') END

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -18,8 +19,9 @@ def parts_per_million(rate: Any) -> int:
     return int(Decimal(rate) * MILLION)
 
 
+@lru_cache(maxsize=1024)
 def rate_text(rate: int) -> str:
-    """200,000 parts per million → `"0.20"`: two decimals or more."""
+    """200,000 parts per million → `"0.20"`: two decimals or more. `orders/rendering_queries.py` has it in SQL."""
     digits = f"{rate % MILLION:06d}"
     return f"{rate // MILLION}.{digits[:2]}{digits[2:].rstrip('0')}"
 

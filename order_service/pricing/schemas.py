@@ -5,15 +5,14 @@ Its amounts are integers in its currency. In every line, in the shipping and in 
 
 from collections.abc import Iterable, Sequence
 from datetime import date
-from functools import lru_cache
 from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from order_service.pricing.arithmetic import MILLION
 from order_service.pricing.lines import SHIPPING, Adjustment, Shipping, line_total
 from order_service.pricing.quotes import Quote
+from order_service.pricing.rates import rate_text
 from order_service.pricing.tax import TaxNote
 from service_kit.text import Printable
 
@@ -23,8 +22,6 @@ Code = Annotated[
     Printable,
     Field(description="the code of a promotion, in any case"),
 ]
-Rate = str
-"""A rate as a decimal string, such as "0.20" for 20 %."""
 
 
 class QuoteLineOut(BaseModel):
@@ -35,7 +32,7 @@ class QuoteLineOut(BaseModel):
     discount: int
     net: int
     tax: int
-    tax_rate: Rate = Field(examples=["0.20"])
+    tax_rate: str = Field(description="a decimal: `0.20` is 20 %", examples=["0.20"])
     total: int
 
 
@@ -107,13 +104,6 @@ class QuoteOut(OrderQuoteOut):
             for each in quote.shipping_methods
         ]  # fmt: skip
         return cls(**values, shipping_methods=offered)
-
-
-@lru_cache(maxsize=1024)
-def rate_text(rate: int) -> Rate:
-    """A rate in parts per million as a decimal string with two places or more. `orders/queries.py` has it in SQL."""
-    digits = f"{rate % MILLION:06d}"
-    return f"{rate // MILLION}.{digits[:2]}{digits[2:].rstrip('0')}"
 
 
 _NO_SHIPPING = {

@@ -9,10 +9,13 @@ from order_service.pricing.promotions import PromotionUnusable
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, ProductUnavailable
 from order_service.pricing.schemas import QuoteOut
 from order_service.pricing.shipping import NoShippingThere, ShippingMethodUnavailable
+from order_service.promotions import guesses
+from order_service.promotions.guesses import Guesser, TooManyCodeGuesses
 from order_service.quotes import use_cases
 from order_service.quotes.schemas import QuoteIn
 from order_service.rules.holder import RulesHolder
 from order_service.settings import Settings
+from service_kit.http.client import client_network
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Connection
@@ -31,6 +34,7 @@ router = Router(prefix="/quotes", tags=["quotes"])
         OrderTooLarge,
         CartEmpty,
         PromotionUnusable,
+        TooManyCodeGuesses,
         NoShippingThere,
         ShippingMethodUnavailable,
     ),
@@ -42,6 +46,8 @@ async def quote_order(
     and the chosen one, and what each promotion takes off. Nothing is reserved or promised: send `total` as
     `expected_total` with the order, which is rejected if it costs anything else by then."""
     runtime: Runtime = request.app.state.runtime
-    preferred = runtime.resource(Settings).default_currency
-    rules = runtime.resource(RulesHolder)
-    return QuoteOut.of(await use_cases.quote(connection, body, who.user_id, rules, preferred))
+    settings, rules = runtime.resource(Settings), runtime.resource(RulesHolder)
+    guesser = Guesser.of(settings, who.user_id, client_network(request)) if body.codes else None
+    async with guesses.limited(connection, guesser):
+        found = await use_cases.quote(connection, body, who.user_id, rules, settings.default_currency)
+    return QuoteOut.of(found)

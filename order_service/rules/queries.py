@@ -4,25 +4,21 @@ from pydantic import TypeAdapter
 
 from order_service.pricing.promotions import Promotion
 from order_service.pricing.rules import Rules
-from order_service.pricing.shipping import ShippingZone
 from order_service.pricing.tax import Taxes, TaxZone
+from order_service.shipping.queries import ZONES, ZONES_JSON
 from service_kit.database import AnySession, Statement
 
 # One statement reads one snapshot, so the rules are those of this version.
-LOAD = Statement("""
+LOAD = Statement(f"""
 SELECT coalesce((SELECT version FROM commerce_rules WHERE id = 1), 0) AS version,
        (SELECT coalesce(json_agg(to_jsonb(z) || jsonb_build_object('rates', (
             SELECT coalesce(jsonb_agg(to_jsonb(r) ORDER BY r.id), '[]') FROM tax_rates r WHERE r.zone_id = z.id
         )) ORDER BY z.id), '[]') FROM tax_zones z)::text AS tax_zones,
-       (SELECT coalesce(json_agg(to_jsonb(z) || jsonb_build_object('methods', (
-            SELECT coalesce(jsonb_agg(to_jsonb(m) ORDER BY m.position, m.code), '[]') FROM shipping_methods m
-            WHERE m.zone_id = z.id AND m.status = 'active'
-        )) ORDER BY z.id), '[]') FROM shipping_zones z)::text AS shipping_zones,
+       {ZONES_JSON} AS shipping_zones,
        (SELECT coalesce(json_agg(to_jsonb(p) ORDER BY p.id), '[]') FROM promotions p
         WHERE p.status = 'active' AND (p.ends_at IS NULL OR p.ends_at > now()))::text AS promotions
 """)
 TAX_ZONES = TypeAdapter(tuple[TaxZone, ...])
-SHIPPING_ZONES = TypeAdapter(tuple[ShippingZone, ...])
 PROMOTIONS = TypeAdapter(tuple[Promotion, ...])
 
 
@@ -31,6 +27,6 @@ async def load(db: AnySession, home_country: str | None) -> Rules:
     return Rules(
         version=version,
         taxes=Taxes(TAX_ZONES.validate_json(tax_zones), home_country),
-        shipping_zones=SHIPPING_ZONES.validate_json(shipping_zones),
+        shipping_zones=ZONES.validate_json(shipping_zones),
         promotions=PROMOTIONS.validate_json(promotions),
     )

@@ -1,6 +1,8 @@
 """Shipping zones and methods."""
 
+from collections.abc import Iterable
 from datetime import datetime, time
+from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
@@ -9,8 +11,49 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from order_service.base import Base
+from order_service.pricing.shipping import Kind
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
+from service_kit.problems import Problem, ValidationFailed
+
+MAX_ZONES = 300
+MAX_METHODS = 20
+
+
+class ZonesOverlap(Problem, status=409, type="zones-overlap"):
+    """The zone {name} ({zone_id}) would describe some addresses exactly as well: give one of them regions or postal
+    prefixes, or remove what both name."""
+
+
+class ShippingZoneNameTaken(Problem, status=409, type="shipping-zone-name-taken"):
+    """Another shipping zone is named {name} already."""
+
+
+class ShippingZoneInUse(Problem, status=409, type="shipping-zone-in-use"):
+    """The zone still has shipping methods, even if they are disabled: move them to another zone first."""
+
+
+class ShippingZoneUnknown(Problem, status=409, type="shipping-zone-unknown"):
+    """There is no shipping zone {zone_id}."""
+
+
+class ShippingMethodCodeTaken(Problem, status=409, type="shipping-method-code-taken"):
+    """Another shipping method of the same zone has the code {code} already."""
+
+
+class TooManyShippingZones(Problem, status=409, type="too-many-shipping-zones"):
+    """There can be {limit} shipping zones at most."""
+
+
+class TooManyShippingMethods(Problem, status=409, type="too-many-shipping-methods"):
+    """A shipping zone can have {limit} methods at most, including disabled ones."""
+
+
+class MethodStatus(StrEnum):
+    """`disabled`: orders can't choose it any more. Methods are never deleted, since orders name them."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
 
 
 class ShippingZone(Base, table=True):
@@ -25,6 +68,23 @@ class ShippingZone(Base, table=True):
     postal_prefixes: list[str] = Field(default_factory=list, sa_column=Column(ARRAY(Text), nullable=False))
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
+
+    def check(self) -> None:
+        """Raises: ValidationFailed."""
+        if (self.regions or self.postal_prefixes) and not self.countries:
+            raise _wrong("countries", "must not be empty if regions or postal_prefixes are given")
+
+    def overlaps(self, other: "ShippingZone") -> bool:
+        """Whether some address matches both equally exactly, as `pricing.shipping.ShippingZone.match` compares them:
+        each part is named by neither, or both name some of the same."""
+        parts = ((each.countries, each.regions, each.postal_prefixes) for each in (self, other))
+        return all(bool(set(mine) & set(theirs)) or not (mine or theirs) for mine, theirs in zip(*parts, strict=True))
+
+    def check_overlaps(self, others: Iterable["ShippingZone"]) -> None:
+        """Raises: ZonesOverlap."""
+        for other in others:
+            if other.id != self.id and self.overlaps(other):
+                raise ZonesOverlap(name=other.name, zone_id=str(other.id))
 
 
 class ShippingMethod(Base, table=True):
@@ -52,6 +112,17 @@ class ShippingMethod(Base, table=True):
     cutoff: time | None = None
     default_weight: int = 0
     position: int = 0
-    status: str = "active"
+    status: str = MethodStatus.ACTIVE
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
+
+    def check(self) -> None:
+        """Raises: ValidationFailed."""
+        if (self.kind == Kind.PICKUP) != (self.warehouse_id is not None):
+            raise _wrong("warehouse_id", "must be given for a pickup, and for nothing else")
+        if self.max_days < self.min_days:
+            raise _wrong("max_days", "must not be less than min_days")
+
+
+def _wrong(field: str, message: str) -> ValidationFailed:
+    return ValidationFailed.naming([{"field": field, "in": "body", "message": message}])

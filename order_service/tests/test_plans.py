@@ -12,8 +12,12 @@ from order_service.orders.models import Status
 from order_service.payments.jobs import count_overdue
 from order_service.payments.models import Payment, PaymentState
 from order_service.personal_data import PERSONAL_DATA
+from order_service.promotions import guesses
+from order_service.promotions import jobs as promotion_jobs
+from order_service.promotions.guesses import Guesser
 from order_service.search.jobs import add_orders
 from order_service.tests.conftest import Shop
+from order_service.tests.promotions.conftest import activated, redeem
 from service_kit.clock import utcnow
 from service_kit.personal_data.consumers import erase_again
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
@@ -54,6 +58,15 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()", **known})
     for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
+    effect = """'{"kind": "percent", "rate": 100000, "most": {}}'"""
+    scope = """'{"product_ids": [], "category_ids": [], "exclude_product_ids": []}'"""
+    promotions = {"status": "'ended'", "stage": "'order'", "effect": effect, "scope": scope, "ended_at": "now()"}
+    await fill(connection, "promotions", columns=promotions)
+    await fill(connection, "promotion_codes", columns={"used": "0", "most": "1"})
+    await fill(connection, "promotion_uses", columns={"used": "0", "most": "1"})
+    await fill(connection, "promotion_customers", columns={"used": "1", "most": "1"})
+    await fill(connection, "redemptions")
+    await fill(connection, "code_guesses", columns={"at": "now()"})
     await connection.close()
     statements.clear()
     return shop
@@ -63,6 +76,7 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
     await _live(full)
     report = await full.staff.get("/tax/report", params={"from": "2020-01-01", "to": "2020-12-31"})
     assert report.status_code == 200
+    promotion = await _promote(full)
     for path, params in (
         ("/orders", {}),
         ("/orders", {"status": "paid"}),
@@ -72,6 +86,10 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
         ("/refunds", {"status": "requested", "gateway": "bank_transfer"}),
         ("/returns", {}),
         ("/returns", {"status": "refunded"}),
+        ("/promotions", {}),
+        ("/promotions", {"status": "ended"}),
+        (f"/promotions/{promotion}/codes", {}),
+        (f"/promotions/{promotion}/redemptions", {}),
     ):
         first = await full.staff.get(path, params={"limit": "1", **params})
         assert first.status_code == 200, first.text
@@ -130,6 +148,32 @@ async def _live(shop: Shop) -> None:
     await jobs.detect_stuck_orders(shop.runtime)
     await count_overdue(shop.runtime)
     await erase_again(shop.runtime, PERSONAL_DATA)
+
+
+async def _promote(shop: Shop) -> str:
+    """A promotion that was used and has ended long ago, and the jobs."""
+    promotion = await activated(shop, limit=9, limit_per_customer=1)
+    await shop.staff.post(f"/promotions/{promotion['id']}/codes", json={"count": 2})
+    for _ in range(2):
+        await redeem(shop, promotion["id"], customer_key=b"ada")
+    path = f"/promotions/{promotion['id']}"
+    for call in (shop.staff.get(f"{path}/uses"), shop.staff.get(f"{path}/codes.csv"), shop.staff.post(f"{path}/end")):
+        assert (await call).status_code == 200
+    preview = {"promotion_id": promotion["id"], "last_orders": 5}
+    assert (await shop.staff.post("/promotions/preview", json=preview)).status_code == 200
+    await promotion_jobs.end_promotions(shop.runtime)
+    await promotion_jobs.forget_customers(shop.runtime)
+    await shop.execute(
+        "UPDATE promotions SET ended_at = now() - interval '40 days' WHERE id = $1", UUID(promotion["id"])
+    )
+    while await promotion_jobs.forget_customers(shop.runtime):
+        pass
+    await promotion_jobs.prune_guesses(shop.runtime)
+    async with shop.runtime.database.connection() as connection:
+        who = Guesser(("account:1", "network:10.0.0.1"), 10)
+        await guesses.record(connection, who, 2)
+        await guesses.check(connection, who)
+    return str(promotion["id"])
 
 
 async def _return(shop: Shop, order_id: UUID) -> None:

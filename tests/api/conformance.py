@@ -24,11 +24,14 @@ CHECKS: dict[str, Any] = {
     "positive_data_acceptance": {"enabled": False},
     "negative_data_rejection": {"expected-statuses": REJECTIONS},
 }
-# For other methods, `tree` matches the path of a category's id, and the id is rejected instead of the method.
-TREE: dict[str, Any] = {
-    "include-name": "GET /categories/tree",
-    "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
-}
+# For other methods, the last word matches the path of an id, and the id is rejected instead of the method.
+BESIDE_IDS: list[dict[str, Any]] = [
+    {
+        "include-name": name,
+        "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
+    }
+    for name in ("GET /categories/tree", "POST /promotions/preview")
+]
 
 # All requests use one account, and would get 404 once it is erased.
 ERASE: dict[str, Any] = {"include-name": "DELETE /users/me", "enabled": False}
@@ -86,7 +89,7 @@ def examine(
                     "generation": {"max-examples": max(effort.walks, 1)},
                 },
             },
-            "operations": [TREE, ERASE],
+            "operations": [*BESIDE_IDS, ERASE],
         }
     )
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)

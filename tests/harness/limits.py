@@ -1,4 +1,5 @@
-"""The limits on unpaid orders and failed payments: active, but raised, since many customers share one address."""
+"""The limits on unpaid orders, failed payments and guessed codes: active, but raised, since many customers share one
+address."""
 
 MANY = "1000000"
 RAISED = {
@@ -7,6 +8,7 @@ RAISED = {
     "ORDER_UNPAID_ORDERS_UNCONFIRMED": MANY,
     "ORDER_UNPAID_ORDERS_PER_ADDRESS": MANY,
     "ORDER_UNPAID_PIECES": MANY,
+    "ORDER_UNKNOWN_CODES": MANY,
     "ORDER_FAILED_PAYMENTS_PER_ORDER": "100",
     "ORDER_FAILED_PAYMENTS_PER_HOUR": MANY,
     "ORDER_FAILED_PAYMENTS_PER_HOUR_AND_ADDRESS": MANY,

@@ -160,7 +160,7 @@ class PureInventory:
     def _stored(self, batch: ReservationBatch) -> list[Event]:
         for product, warehouse, more in batch.stock_changes():
             self.reserved[product][warehouse] += more
-        for created, _ in batch.new_shipments:
+        for created, *_ in batch.new_shipments:
             self.shipments[created.shipment_id] = Shipment(
                 id=created.shipment_id,
                 order_id=created.order_id,

@@ -8,9 +8,11 @@ import httpx
 
 from contracts.permissions import ROLES, Role
 from tests.security.operations import SERVICES, Operation, operations
-from tests.security.seeded_service import SHIP_TO, SeededService
+from tests.security.seeded_service import SHIP_TO, SeededService, method_in
 
 READS = ("get", "head")
+CHANGE_NOTHING = {("order", "POST /promotions/preview")}
+"""Operations that would be a GET if their request had no body."""
 DELIVERED = """
 UPDATE orders SET status = 'delivered', fulfilment_status = 'fulfilled', captured = total, delivered_at = now()
 """
@@ -34,7 +36,9 @@ def staff_operations() -> list[tuple[str, str]]:
         (service, str(each))
         for service in SERVICES
         for each in operations(service)
-        if each.method not in READS and set(each.permissions or ()) - ROLES[Role.USER]
+        if each.method not in READS
+        and set(each.permissions or ()) - ROLES[Role.USER]
+        and (service, str(each)) not in CHANGE_NOTHING
     ]
     return [*found, ("user", "POST /users"), *(("order", operation) for operation in FOR_CUSTOMERS)]
 
@@ -147,6 +151,15 @@ async def _another_rate(seeded: SeededService) -> Request:
     return Request(body={"zone_id": zone_id, "tax_class": "reduced", "rate": "0.09", "name": "VAT"})
 
 
+async def _active_promotion(seeded: SeededService) -> Request:
+    await _run(seeded, "UPDATE promotions SET status = 'active'")
+    return Request()
+
+
+async def _another_method(seeded: SeededService) -> Request:
+    return Request(body=method_in(seeded.ids["/shipping-zones", "zone_id"], "express"))
+
+
 async def _run(seeded: SeededService, sql: str) -> None:
     async with seeded.served.runtime.database.connection() as connection:
         await connection.execute(sql)
@@ -164,6 +177,8 @@ ROLE = {"name": "Packer", "description": "packs", "permissions": ["shipments:rea
 DRAFT = {"sku": "L2", "name": "Draft", "price": {"amount": 1, "currency": "GBP"}}
 WAREHOUSE = {"code": "W2", "name": "Second"}
 TAX_ZONE = {"name": "France", "countries": ["FR"]}
+ZONE = {"name": "France", "countries": ["FR"]}
+PROMOTION = {"name": "Sale", "stage": "order", "effect": {"percent": {"rate": "0.1"}}, "automatic": True}
 PREPARED: dict[tuple[str, str], Prepare] = {
     ("user", "POST /users"): _with({"email": "new@example.com", "password": "a long new horse", "full_name": "New"}),
     ("user", "PATCH /users/{user_id}"): _with({"full_name": "Wilma"}),
@@ -194,6 +209,10 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("order", "DELETE /tax/zones/{zone_id}"): _another("/tax/zones", "zone_id", TAX_ZONE),
     ("order", "POST /tax/rates"): _another_rate,
     ("order", "PATCH /tax/rates/{rate_id}"): _with({"rate": "0.21"}),
+    ("order", "POST /shipping-methods"): _another_method,
+    ("order", "DELETE /shipping-zones/{zone_id}"): _another("/shipping-zones", "zone_id", ZONE),
+    ("order", "DELETE /promotions/{promotion_id}"): _another("/promotions", "promotion_id", PROMOTION),
+    ("order", "POST /promotions/{promotion_id}/end"): _active_promotion,
     ("notification", "POST /deliveries/{id}/send"): _sent,
     **{("order", operation): prepare for operation, prepare in FOR_CUSTOMERS.items()},
 }

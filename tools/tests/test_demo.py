@@ -1,10 +1,15 @@
 from pathlib import Path
+from uuid import uuid4
 
 from order_service.orders.models import Status
+from order_service.promotions.models import Promotion
+from order_service.promotions.schemas import PromotionIn
+from order_service.shipping.schemas import MethodIn
 from tools.container_secrets import make_secrets
 from tools.demo.catalogue import CATEGORIES, LONDON, MANCHESTER, PRODUCTS, SUPPLIERS, WAREHOUSES
 from tools.demo.orders import LONDON_ONLY, MANCHESTER_ONLY, MISHAPS, PASSING, SCARCE, STATUSES, WITHDRAWN
 from tools.demo.run import Demo, table
+from tools.demo.selling import CODE, REDUCED, ZONES, promotions
 from tools.replay.sales import DEFAULT_FILE, read
 
 STOCK = {product.sku: product.stock for product in PRODUCTS}
@@ -39,6 +44,22 @@ def test_every_lasting_status_has_an_order() -> None:
 
 def test_the_withdrawn_product_is_in_the_catalogue() -> None:
     assert WITHDRAWN in STOCK
+
+
+def test_the_order_service_accepts_the_shipping_methods_and_promotions() -> None:
+    methods = [
+        MethodIn.model_validate({**method, "zone_id": uuid4(), "warehouse_id": None})
+        for _, methods in ZONES.values()
+        for method in methods
+    ]
+    assert len(methods) == 3
+    assert {method.kind for method in methods} == {"delivery", "pickup"}
+    automatic, by_code = (Promotion(**PromotionIn(**body).columns()) for body in promotions(str(uuid4())))
+    for promotion in (automatic, by_code):
+        promotion.check()
+    assert automatic.automatic
+    assert by_code.code == CODE
+    assert REDUCED in CATEGORIES
 
 
 def test_services_that_run_elsewhere_are_used_with_their_secrets(tmp_path: Path) -> None:

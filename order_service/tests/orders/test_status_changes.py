@@ -1,5 +1,6 @@
 """Status changes of orders: by commands over HTTP and by inventory's events, also late or duplicate ones."""
 
+import json
 from asyncio import gather
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -44,6 +45,20 @@ async def test_the_fulfilment_request_has_the_shipping_address(shop: Shop) -> No
     assert wanted.order_id == order_id
     assert wanted.ship_to.name == SHIP_TO["name"]
     assert [line.quantity for line in wanted.lines] == [2]
+
+
+async def test_the_fulfilment_request_has_the_shipping_method(shop: Shop) -> None:
+    """With the warehouse if the customer collects the order there."""
+    chosen, plain = await shop.accepted(), await shop.accepted()
+    warehouse_id = uuid7()
+    shipping = {"code": "collect", "name": "Collect it", "warehouse_id": str(warehouse_id), "amount": 0}
+    await shop.execute("UPDATE orders SET shipping = $1 WHERE id = $2", json.dumps(shipping), chosen)
+    await shop.capture(chosen, 2000)
+    await shop.capture(plain, 2000)
+    wanted = {event.order_id: event for event in await shop.served.events(answers.FulfilmentRequested)}
+    assert wanted[chosen].shipping == answers.ShippingMethod(code="collect", name="Collect it")
+    assert (wanted[chosen].only_warehouse_id, wanted[plain].only_warehouse_id) == (warehouse_id, None)
+    assert wanted[plain].shipping is None
 
 
 async def test_the_event_contains_whether_payment_is_automatic(shop: Shop) -> None:

@@ -1,11 +1,14 @@
 """Quotes over HTTP: the worked cases, and that a quote, a cart and an order cost the same."""
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
+from contracts.events import inventory_deduction as requests
 from order_service.pricing.promotions import FreeShipping, Percent, Stage
 from order_service.pricing.schemas import QuoteOut
+from order_service.pricing.shipping import Kind
 from order_service.rules.holder import RulesHolder
 from order_service.tests.configured import add_code, configure
 from order_service.tests.conftest import SHIP_TO, Shop, scheduled
@@ -142,3 +145,29 @@ async def test_weight_and_pieces_choose_the_rate(shop: Shop) -> None:
     for quantity, amount in ((1, 300), (2, 700)):
         body = {"lines": [{"product_id": str(heavy), "quantity": quantity}], "ship_to": {"country": "GB"}}
         assert (await shop.customer.post("/quotes", json=body)).json()["shipping"]["amount"] == amount
+
+
+async def test_codes_cannot_be_found_by_trying(shop: Shop) -> None:
+    """Wherever they are entered."""
+    mug = await shop.product(1000)
+    await shop.customer.put(f"/cart/items/{mug}", json={"quantity": 1})
+    lines = [{"product_id": str(mug), "quantity": 1}]
+
+    async def guess(n: int) -> list[int]:
+        codes = [f"GUESS{n}"]
+        quoted = await shop.customer.post(
+            "/quotes", json={"lines": lines, "ship_to": {"country": "GB"}, "codes": codes}
+        )
+        carted = await shop.customer.put("/cart/codes", json={"codes": codes})
+        return [quoted.status_code, (await shop.place(mug, codes=codes)).status_code, carted.status_code]
+
+    assert [await guess(n) for n in range(4)] == [[409, 409, 200]] * 3 + [[409, 429, 429]]
+    assert (await shop.place(mug)).status_code == 201, "orders without a code are not limited"
+
+
+async def test_what_is_collected_is_reserved_where_it_is_collected(shop: Shop) -> None:
+    warehouse = uuid4()
+    await configure(shop, methods=[method(0, "collect", kind=Kind.PICKUP, warehouse_id=warehouse)])
+    assert (await shop.place(await shop.product(1000))).status_code == 201
+    [request] = await shop.served.events(requests.ReservationRequested)
+    assert request.only_warehouse_id == warehouse
