@@ -40,11 +40,11 @@ async def test_a_promotion_is_a_draft_until_it_is_activated(shop: Shop) -> None:
     ("effect", "stage"),
     [
         ({"percent": {"rate": "0.15", "most": {"GBP": 1000}}}, "order"),
-        ({"percent": {"rate": "1", "most": {}}}, "lines"),
+        ({"percent": {"rate": "1.00", "most": {}}}, "lines"),
         ({"amount": {"GBP": 500, "EUR": 600}, "each": True}, "lines"),
         ({"amount": {"JPY": 500}, "each": False}, "shipping"),
         ({"free_shipping": {"methods": ["standard"], "most": {"GBP": 495}}}, "shipping"),
-        ({"buy_get": {"buy": 2, "get": 1, "rate": "0.5", "most_times": 3,
+        ({"buy_get": {"buy": 2, "get": 1, "rate": "0.50", "most_times": 3,
                       "get_scope": {"product_ids": [], "category_ids": [str(uuid4())], "exclude_product_ids": []}}},
          "lines"),
         ({"buy_get": {"buy": 1, "get": 1, "rate": "0.333333", "get_scope": None, "most_times": None}}, "lines"),
@@ -70,7 +70,7 @@ async def test_every_effect_is_returned_as_it_was_sent_and_can_be_applied(shop: 
     ("body", "word"),
     [
         ({"effect": {}}, "exactly one"),
-        ({"effect": {"percent": {"rate": "0.1"}, "free_shipping": {}}}, "exactly one"),
+        ({"effect": {"percent": {"rate": "0.10"}, "free_shipping": {}}}, "exactly one"),
         ({"effect": {"percent": {"rate": "0"}}}, "pattern"),
         ({"effect": {"percent": {"rate": "0.000"}}}, "pattern"),
         ({"effect": {"percent": {"rate": "1.01"}}}, "pattern"),
@@ -80,8 +80,8 @@ async def test_every_effect_is_returned_as_it_was_sent_and_can_be_applied(shop: 
         ({"effect": {"amount": {"KWD": 1005}}}, "multiples of 10"),
         ({"effect": {"amount": {"GBP": 1}, "each": True}}, "must be lines"),
         ({"effect": {"free_shipping": {}}}, "must be shipping"),
-        ({"effect": {"buy_get": {"buy": 1, "get": 1, "rate": "1"}}}, "must be lines"),
-        ({"effect": {"buy_get": {"buy": 0, "get": 1, "rate": "1"}}, "stage": "lines"}, "greater than or equal to 1"),
+        ({"effect": {"buy_get": {"buy": 1, "get": 1, "rate": "1.00"}}}, "must be lines"),
+        ({"effect": {"buy_get": {"buy": 0, "get": 1, "rate": "1.00"}}, "stage": "lines"}, "greater than or equal to 1"),
         ({"scope": {"family_ids": [str(uuid4())]}}, "can't be given yet"),
         ({"automatic": True}, "code"),
         ({"automatic": True, "code": None, "limit": 5}, "wait for its counter"),
@@ -100,7 +100,7 @@ async def test_a_promotion_that_could_not_work_is_rejected(shop: Shop, body: Any
 async def test_a_draft_is_changed_as_a_whole_and_can_be_deleted(shop: Shop) -> None:
     found = await created(shop, limit=10)
     path = f"/promotions/{found['id']}"
-    body = {"stage": "lines", "effect": {"percent": {"rate": "0.2"}}, "code": "spring", "limit": None}
+    body = {"stage": "lines", "effect": {"percent": {"rate": "0.20"}}, "code": "spring", "limit": None}
     changed = await shop.staff.patch(path, json=body, headers={"If-Match": '"1"'})
     assert changed.status_code == 200, changed.text
     assert (changed.json()["code"], changed.json()["limit"], changed.headers["ETag"]) == ("SPRING", None, '"2"')
@@ -118,7 +118,7 @@ async def test_an_active_promotion_keeps_what_customers_were_promised(shop: Shop
     found = await activated(shop, limit=10)
     path = f"/promotions/{found['id']}"
     fixed: dict[str, Any] = {
-        "effect": {"percent": {"rate": "0.2"}}, "scope": {"product_ids": [str(uuid4())]}, "conditions": {"pieces": 2},
+        "effect": {"percent": {"rate": "0.20"}}, "scope": {"product_ids": [str(uuid4())]}, "conditions": {"pieces": 2},
         "stage": "lines", "code": "OTHER", "stops": True, "starts_at": "2026-01-01T00:00:00Z", "limit": None,
         "limit_per_customer": 1,
     }  # fmt: skip

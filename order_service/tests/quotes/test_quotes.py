@@ -10,6 +10,7 @@ from order_service.pricing.promotions import FreeShipping, Percent, Stage
 from order_service.pricing.schemas import QuoteOut
 from order_service.pricing.shipping import Kind
 from order_service.rules.holder import RulesHolder
+from order_service.settings import Settings
 from order_service.tests.configured import add_code, configure
 from order_service.tests.conftest import SHIP_TO, Shop, scheduled
 from order_service.tests.pricing.cases import CASES, Case
@@ -149,6 +150,8 @@ async def test_weight_and_pieces_choose_the_rate(shop: Shop) -> None:
 
 async def test_codes_cannot_be_found_by_trying(shop: Shop) -> None:
     """Wherever they are entered."""
+    limited = {"limits": True, "unpaid_orders_unconfirmed": 99}
+    shop.runtime.provide(shop.runtime.resource(Settings).model_copy(update=limited))
     mug = await shop.product(1000)
     await shop.customer.put(f"/cart/items/{mug}", json={"quantity": 1})
     lines = [{"product_id": str(mug), "quantity": 1}]
