@@ -1,6 +1,7 @@
 """Creates, changes, begins and ends promotions, and makes their codes."""
 
 import secrets
+import string
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
@@ -26,8 +27,8 @@ from service_kit.concurrency import Expected
 from service_kit.database import Session
 from service_kit.problems import not_found
 
-ALPHABET = "ABCDEFGHJKMNPQRSTUVWXYZ23456789"
-"""Without characters that look alike (I, L, O, 0, 1)."""
+ALPHABET = "".join(sorted({*string.ascii_uppercase, *string.digits} - {*"ILO01"}))
+"""Without characters that look alike."""
 RANDOM_LENGTH = 12
 """Characters of a code that are random: 59 bits, so that no one finds a code by guessing."""
 

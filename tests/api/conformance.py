@@ -24,7 +24,7 @@ CHECKS: dict[str, Any] = {
     "positive_data_acceptance": {"enabled": False},
     "negative_data_rejection": {"expected-statuses": REJECTIONS},
 }
-# For other methods, the last word matches the path of an id, and the id is rejected instead of the method.
+# For other methods, `tree` or `preview` matches the path of an id, and the id is rejected instead of the method.
 BESIDE_IDS: list[dict[str, Any]] = [
     {
         "include-name": name,
