@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from sqlalchemy import func
 from sqlmodel import col, select
 
 from service_kit.database import Session
@@ -45,6 +46,5 @@ async def lock_some_members(tx: Session, group_id: UUID, limit: int) -> list[Acc
     return list((await tx.exec(statement.limit(limit).with_for_update(skip_locked=True))).all())
 
 
-async def has_members(tx: Session, group_id: UUID) -> bool:
-    statement = select(Account.id).where(col(Account.groups).contains([group_id]))
-    return (await tx.exec(statement.limit(1))).first() is not None
+async def count_members(tx: Session, group_id: UUID) -> int:
+    return (await tx.exec(select(func.count(col(Account.id))).where(col(Account.groups).contains([group_id])))).one()

@@ -86,11 +86,11 @@ async def forget_deleted(tx: Session, limit: int) -> bool:
     group = await queries.lock_deleted(tx)
     if group is None:
         return False
-    for account in await queries.lock_some_members(tx, group.id, limit):
+    found = await queries.lock_some_members(tx, group.id, limit)
+    for account in found:
         await _set_groups(tx, account, [each for each in account.groups if each != group.id])
-    if await queries.has_members(tx, group.id):
-        return True
-    await tx.delete(group)
+    if len(found) < limit and not await queries.count_members(tx, group.id):
+        await tx.delete(group)
     return True
 
 
