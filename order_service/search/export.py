@@ -61,7 +61,7 @@ def _groups(found: Sequence[Order], sizes: Mapping[UUID, int]) -> Iterator[list[
     group: list[Order] = []
     lines = 0
     for order in found:
-        size = sizes.get(order.id, 0)
+        size = sizes.get(order.id) or 0
         if group and lines + size > MOST_LINES:
             yield group
             group, lines = [], 0

@@ -1,4 +1,4 @@
-"""Statements of searches. Each filter is met by an index, so that a page of a rare value costs as much as any other."""
+"""Statements of searches. Each filter is met by an index; docs/decisions/0047 has what that costs."""
 
 from datetime import datetime, timedelta
 from typing import Any
