@@ -4,6 +4,8 @@ from fastapi import FastAPI
 
 from order_service.carts import endpoints as carts
 from order_service.catalogue import consumers as catalogue_consumers
+from order_service.drafts import endpoints as drafts
+from order_service.drafts.jobs import JOBS as DRAFT_JOBS
 from order_service.fulfilment import consumers as fulfilment_consumers
 from order_service.fulfilment import endpoints as fulfilment
 from order_service.fulfilment.jobs import JOBS as ORDER_JOBS
@@ -28,6 +30,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[
             carts.router,
             quotes.router,
+            drafts.router,
             orders.router,
             fulfilment.router,
             payments.router,
@@ -36,6 +39,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *DRAFT_JOBS],
         lifespan=open_resources,
     )

@@ -29,6 +29,9 @@ class Settings(ServiceSettings, service="order"):
     return_window: timedelta = Field(
         default=timedelta(days=30), gt=timedelta(0), description="the time for returns after the delivery"
     )
+    draft_expires_within: timedelta = Field(
+        default=timedelta(days=14), gt=timedelta(0), description="the time until a draft is dropped that nobody places"
+    )
     stuck_after: timedelta = Field(
         default=timedelta(minutes=15), gt=timedelta(0), description="a longer wait for another service is reported"
     )

@@ -38,7 +38,7 @@ from order_service.rules.terms import terms_of
 from order_service.settings import Settings
 from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.database import Connection
+from service_kit.database import Connection, Transaction
 from service_kit.idempotency import IdempotencyKeyInUse, Key, StoredResponse
 from service_kit.ids import uuid7
 from service_kit.problems import Forbidden, Problem
@@ -113,7 +113,7 @@ async def place(
     _check_customer(wanted, found)
     limits = unpaid_limits(who, account_id, address, settings, confirmed=found.email_is_confirmed)
     terms = await terms_of(connection, found.row, rules, _destination(wanted), wanted.shipping_method)
-    placed, events = _make(wanted, found, terms, who, settings, limits)
+    placed, events = _make(wanted, found, terms, who.user_id, settings, limits)
     order = placed.order
     try:
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
@@ -126,6 +126,35 @@ async def place(
         metrics.PLACED.inc()  # the statement was the transaction
         return placed
     return await _not_placed(connection, order, outcome.over, who, key)
+
+
+async def place_within(
+    tx: Transaction,
+    wanted: OrderIn,
+    key: Key,
+    actor_id: UUID,
+    settings: Settings,
+    rules: RulesHolder,
+    details: dict[str, Any],
+) -> Placed | StoredResponse:
+    """Places the order of `lines` for its `customer_id` as a part of the transaction, without limits on unpaid orders.
+    The caller has checked the permissions, and counts the order (`metrics.PLACED`) once the transaction is committed.
+
+    `actor_id` and `details` are for the history. Raises: PromotionLimitReached, after which PostgreSQL accepts no more
+    statements in this transaction; CustomerUnknown, CustomerInactive, IdempotencyKeyInUse, IdempotencyKeyReused, and
+    what `quote_order` raises.
+    """
+    customer_id = wanted.customer_id or actor_id
+    found = await placing_read_queries.read(tx, key, actor_id, customer_id, None, wanted)
+    if found.stored is not None:
+        return found.stored
+    _check_customer(wanted, found)
+    terms = await terms_of(tx, found.row, rules, _destination(wanted), wanted.shipping_method)
+    placed, events = _make(wanted, found, terms, actor_id, settings, None, details)
+    outcome = await queries.place(tx, placed.order, events, key, placed.body, placed.location)
+    if not outcome.is_new:
+        raise IdempotencyKeyInUse(retry_after=1)
+    return placed
 
 
 async def _read(
@@ -211,15 +240,22 @@ def _check_customer(wanted: OrderIn, found: Found) -> None:
 
 
 def _make(
-    wanted: OrderIn, found: Found, terms: Terms, who: Principal, settings: Settings, limits: UnpaidLimits | None
+    wanted: OrderIn,
+    found: Found,
+    terms: Terms,
+    actor_id: UUID,
+    settings: Settings,
+    limits: UnpaidLimits | None,
+    details: dict[str, Any] | None = None,
 ) -> tuple[Placed, list[Event]]:
     now = utcnow()
     lines = _lines(wanted, found)
     asked, preferred, expected = wanted.currency, settings.default_currency, wanted.expected_total
     quote = quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected, terms=terms)
-    customer_id = wanted.customer_id or who.user_id
+    customer_id = wanted.customer_id or actor_id
     trusted = limits is None or found.email_is_confirmed
-    agreed = quote.agreed_prices()
+    if agreed := quote.agreed_prices():
+        details = {**(details or {}), "agreed_unit_prices": agreed}
     order = NewOrder(
         id=uuid7(),
         number=found.number,
@@ -238,9 +274,9 @@ def _make(
         bill_to=Address.model_validate(vars(wanted.bill_to)) if wanted.bill_to else None,
         created_at=now,
         lines=quote.lines,
-        actor=Actor.CUSTOMER if customer_id == who.user_id else Actor.STAFF,
-        actor_id=who.user_id,
-        details={"agreed_unit_prices": agreed} if agreed else None,
+        actor=Actor.CUSTOMER if customer_id == actor_id else Actor.STAFF,
+        actor_id=actor_id,
+        details=details,
         payment_token=wanted.payment_token,
         cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
         client_address=(limits.address or UNKNOWN) if limits else None,

@@ -1,0 +1,42 @@
+"""drafts of orders, and links by which customers pay."""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+from service_kit.audit.triggers import audit
+
+revision = "0116"
+down_revision = "0109"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "drafts",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("customer_id", sa.Uuid(), nullable=False),
+        sa.Column("content", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("note", sa.String(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("order_id", sa.Uuid(), nullable=True),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("status IN ('open', 'placed', 'dropped')", name=op.f("ck_drafts_status")),
+        sa.CheckConstraint("(status = 'placed') = (order_id IS NOT NULL)", name=op.f("ck_drafts_placed")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_drafts")),
+    )
+    op.create_index("ix_drafts_status_id", "drafts", ["status", "id"], unique=False)
+    op.create_index("ix_drafts_customer_id_id", "drafts", ["customer_id", "id"], unique=False)
+    op.create_index(
+        "ix_drafts_expires_at", "drafts", ["expires_at"], unique=False, postgresql_where=sa.text("status = 'open'")
+    )
+    op.create_index("uq_drafts_order_id", "drafts", ["order_id"], unique=True)
+    op.execute(audit("drafts", "draft", withheld=["content", "note"], ignored=["created_by"]))
+
+
+def downgrade() -> None:
+    op.drop_table("drafts")
