@@ -10,6 +10,8 @@ from order_service.fulfilment import consumers as fulfilment_consumers
 from order_service.fulfilment import endpoints as fulfilment
 from order_service.fulfilment.jobs import JOBS as ORDER_JOBS
 from order_service.orders import endpoints as orders
+from order_service.payment_links import endpoints as payment_links
+from order_service.payment_links.jobs import JOBS as LINK_JOBS
 from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
@@ -35,10 +37,11 @@ def create(settings: Settings | None = None) -> FastAPI:
             fulfilment.router,
             payments.router,
             payments.refund_router,
+            payment_links.router,
             returns.router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *DRAFT_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *DRAFT_JOBS, *LINK_JOBS],
         lifespan=open_resources,
     )

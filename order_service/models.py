@@ -5,6 +5,7 @@ from order_service.carts import models as carts
 from order_service.catalogue import models as catalogue
 from order_service.drafts import models as drafts
 from order_service.orders import models as orders
+from order_service.payment_links import models as payment_links
 from order_service.payments import models as payments
 from order_service.promotions import models as promotions
 from order_service.returns import models as returns
@@ -17,6 +18,6 @@ metadata = Base.metadata
 add_kit_tables(metadata, account_columns=catalogue.CUSTOMER_COLUMNS)
 
 __all__ = [
-    "Base", "carts", "catalogue", "drafts", "metadata", "orders", "payments", "promotions", "returns", "rules",
-    "shipping", "taxes",
+    "Base", "carts", "catalogue", "drafts", "metadata", "orders", "payment_links", "payments", "promotions", "returns",
+    "rules", "shipping", "taxes",
 ]  # fmt: skip

@@ -107,7 +107,7 @@ async def place_order(
     answer: bytes | str = placed.body
     if seconds := wait_of(prefer):
         with waiting(request) as may_wait:
-            has_changed = may_wait and await _has_changed(runtime, placed, seconds)
+            has_changed = may_wait and await runtime.resource(OrderWatch).decided(placed.order.id, seconds)
             if may_wait:
                 headers["Preference-Applied"] = f"wait={seconds}"
         if has_changed:
@@ -214,18 +214,6 @@ def _seen_by(who: Principal) -> UUID | None:
 def is_staff(who: Principal) -> bool:
     """Whether the caller may see notes and `stuck_reason`, which customers may not see."""
     return who.may("orders:read:any")
-
-
-async def _has_changed(runtime: Runtime, placed: Placed, seconds: int) -> bool:
-    """Waits until the new order's stock and payment are decided; whether anything was decided within `seconds`."""
-    loop = asyncio.get_running_loop()
-    ends, has_changed = loop.time() + seconds, False
-    with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
-        while snapshot := await waiter.next_snapshot(ends - loop.time()):
-            has_changed = True
-            if not snapshot.is_under_way:
-                break
-    return has_changed
 
 
 async def _changed(

@@ -26,8 +26,8 @@ NOT_AUDITED = {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",
     },
     "order": {
-        "cart_items", "carts", "catalogue_products", "order_history", "order_lines", "order_shipments",
-        "payment_tokens", "stock_levels",
+        "cart_items", "carts", "catalogue_products", "invalid_link_attempts", "order_history", "order_lines",
+        "order_shipments", "payment_tokens", "stock_levels",
     },
     "notification": {"notifications", "preferences", "recipients"},
 }  # fmt: skip
