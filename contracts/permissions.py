@@ -81,6 +81,7 @@ class Permission(StrEnum):
     ORDERS_WRITE_ANY = "orders:write:any", "Place and change orders for customers"
     ORDERS_CANCEL_ANY = "orders:cancel:any", "Cancel every order"
     ORDERS_AGREE_PRICE = "orders:agree-price", "Place orders at agreed unit prices"
+    DRAFTS_MANAGE = "drafts:manage", "Prepare orders for customers as drafts, and place them"
     PAYMENTS_READ = "payments:read", "See the payments and refunds of one's own orders", _USER
     PAYMENTS_WRITE = "payments:write", "Pay one's own orders, and verify those payments", _USER
     PAYMENTS_READ_ANY = "payments:read:any", "See every payment and refund"

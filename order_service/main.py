@@ -5,10 +5,14 @@ from fastapi import FastAPI
 from order_service.annotations import endpoints as annotations
 from order_service.carts import endpoints as carts
 from order_service.catalogue import consumers as catalogue_consumers
+from order_service.drafts import endpoints as drafts
+from order_service.drafts.jobs import JOBS as DRAFT_JOBS
 from order_service.fulfilment import consumers as fulfilment_consumers
 from order_service.fulfilment import endpoints as fulfilment
 from order_service.fulfilment.jobs import JOBS as ORDER_JOBS
 from order_service.orders import endpoints as orders
+from order_service.payment_links import endpoints as payment_links
+from order_service.payment_links.jobs import JOBS as LINK_JOBS
 from order_service.payments import consumers as payment_consumers
 from order_service.payments import endpoints as payments
 from order_service.payments.jobs import JOBS as PAYMENT_JOBS
@@ -38,12 +42,14 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[
             carts.router,
             quotes.router,
+            drafts.router,
             search.router,  # before the orders, whose `/orders/{order_id}` would match `/orders/export`
             orders.router,
             annotations.router,
             fulfilment.router,
             payments.router,
             payments.refund_router,
+            payment_links.router,
             returns.router,
             taxes.router,
             taxes.tax_id_router,
@@ -55,6 +61,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *PROMOTION_JOBS, *SEARCH_JOBS, *TAX_JOBS],
+        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *DRAFT_JOBS, *LINK_JOBS, *PROMOTION_JOBS, *SEARCH_JOBS, *TAX_JOBS],
         lifespan=open_resources,
     )

@@ -79,13 +79,16 @@ ERASE_RESPONSES = Statement("DELETE FROM idempotency_keys WHERE user_id = ANY(:c
 ERASE_RESPONSES_TO_STAFF = Statement("""
 DELETE FROM idempotency_keys AS k USING orders AS o, order_history AS h
 WHERE o.customer_id = ANY(:customer_ids::uuid[]) AND h.order_id = o.id AND h.trigger = 'placed' AND h.actor = 'staff'
-  AND k.user_id = h.actor_id AND k.operation = 'POST /orders' AND k.location = '/orders/' || o.id
+  AND k.user_id = h.actor_id AND (k.operation = 'POST /orders' OR k.operation LIKE 'POST /drafts/%')
+  AND k.location = '/orders/' || o.id
 """)
 # A sequential scan: an index would cost every event of every order, and accounts are erased rarely.
 ERASE_EVENTS = Statement("""
 DELETE FROM outbox WHERE published_at IS NOT NULL
   AND subject IN (SELECT id::text FROM orders WHERE customer_id = ANY(:customer_ids::uuid[]))
 """)
+# First, because placing a draft locks it before anything else. They contain the address.
+ERASE_DRAFTS = Statement("DELETE FROM drafts WHERE customer_id = ANY(:customer_ids::uuid[])")
 # In this order, because every change of a cart's items, and every order from it, locks the cart first.
 ERASE_CARTS = Statement("DELETE FROM carts WHERE customer_id = ANY(:customer_ids::uuid[])")
 ERASE_CART_ITEMS = Statement("DELETE FROM cart_items WHERE customer_id = ANY(:customer_ids::uuid[])")
@@ -109,6 +112,7 @@ async def erase(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
 
 async def erase_late(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
     """Cancels the unpaid orders, since nobody can sign in to pay them. After that no order needs its address."""
+    await ERASE_DRAFTS.execute(tx, customer_ids=customer_ids)
     await ERASE_CARTS.execute(tx, customer_ids=customer_ids)
     await ERASE_CART_ITEMS.execute(tx, customer_ids=customer_ids)
     cause, unpaid = Cause(utcnow(), Actor.CLOCK, reason="the account was erased"), list(BEFORE_PAID)
@@ -123,6 +127,7 @@ PERSONAL_DATA = PersonalData(
     sections=[
         Section("cart", "cart_items", id="product_id"),
         Section("tax_id", "tax_ids", id="customer_id"),
+        Section("drafts", "drafts", json="to_jsonb({table}) - '{{note,created_by}}'::text[]", page=20),
         Section("orders", "orders", json=ORDER, page=20),
     ],
     erase=erase,

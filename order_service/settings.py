@@ -33,6 +33,9 @@ class Settings(ServiceSettings, service="order"):
     return_window: timedelta = Field(
         default=timedelta(days=30), gt=timedelta(0), description="the time for returns after the delivery"
     )
+    draft_expires_within: timedelta = Field(
+        default=timedelta(days=14), gt=timedelta(0), description="the time until a draft is dropped that nobody places"
+    )
     stuck_after: timedelta = Field(
         default=timedelta(minutes=15), gt=timedelta(0), description="a longer wait for another service is reported"
     )
@@ -59,6 +62,9 @@ class Settings(ServiceSettings, service="order"):
     failed_payments_per_order: int = Field(default=5, ge=0)
     failed_payments_per_hour: int = Field(default=20, ge=0, description="of one account, including pending payments")
     failed_payments_per_hour_and_address: int = Field(default=60, ge=0, description="from one client address")
+    invalid_payment_links_per_address: int = Field(
+        default=60, ge=0, description="requests per hour with an invalid payment link, from one client address"
+    )
 
     gateway_url: str = "http://localhost:8005"
     gateway_api_key: SecretStr = Field(min_length=1)

@@ -8,7 +8,6 @@ from uuid import UUID
 from fastapi import Header, Request, Response
 
 from order_service.orders import placing, placing_queries, queries, rendering_queries
-from order_service.orders.models import Status
 from order_service.orders.placing import (
     CartChanged,
     CartEmpty,
@@ -17,11 +16,10 @@ from order_service.orders.placing import (
     CustomerUnknown,
     EmailUnconfirmed,
     Placed,
-    TooManyUnpaidOrders,
-    TooMuchHeldUnpaid,
 )
 from order_service.orders.rendering_queries import RenderedOrder
 from order_service.orders.schemas import HistoryOut, LineOut, OrderIn, OrderOut
+from order_service.orders.unpaid import TooManyUnpaidOrders, TooMuchHeldUnpaid
 from order_service.orders.watch import OrderWatch
 from order_service.pricing.promotions import PromotionUnusable
 from order_service.pricing.quotes import OneCurrencyPerOrder, OrderTooLarge, PriceChanged, ProductUnavailable
@@ -111,7 +109,7 @@ async def place_order(
     answer: bytes | str = placed.body
     if seconds := wait_of(prefer):
         with waiting(request) as may_wait:
-            has_changed = may_wait and await _has_changed(runtime, placed, seconds)
+            has_changed = may_wait and await runtime.resource(OrderWatch).decided(placed.order.id, seconds)
             if may_wait:
                 headers["Preference-Applied"] = f"wait={seconds}"
         if has_changed:
@@ -194,18 +192,6 @@ def _seen_by(who: Principal) -> UUID | None:
 def is_staff(who: Principal) -> bool:
     """Whether the caller may see notes and `stuck_reason`, which customers may not see."""
     return who.may("orders:read:any")
-
-
-async def _has_changed(runtime: Runtime, placed: Placed, seconds: int) -> bool:
-    """Waits until the new order's stock and payment are decided; whether anything was decided within `seconds`."""
-    loop = asyncio.get_running_loop()
-    ends, has_changed = loop.time() + seconds, False
-    with runtime.resource(OrderWatch).waiting(placed.order.id, lambda seen: seen.status != Status.PENDING) as waiter:
-        while snapshot := await waiter.next_snapshot(ends - loop.time()):
-            has_changed = True
-            if not snapshot.is_under_way:
-                break
-    return has_changed
 
 
 async def _changed(

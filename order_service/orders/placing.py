@@ -8,10 +8,8 @@ account's limits. A client address is not locked, since many people may share it
 same moment may exceed its limits.
 """
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -24,10 +22,11 @@ from contracts.events.base import Event
 from order_service.orders import metrics, placing_read_queries
 from order_service.orders import placing_queries as queries
 from order_service.orders.models import Actor, payment_status
-from order_service.orders.placing_queries import NewOrder, NewRedemption, OrderedCart, UnpaidLimits, largest
+from order_service.orders.placing_queries import NewOrder, NewRedemption, OrderedCart, UnpaidLimits
 from order_service.orders.placing_read_queries import Found
 from order_service.orders.schemas import LineIn, OrderIn, order_values
-from order_service.pricing.lines import QuoteLine, Shipping
+from order_service.orders.unpaid import UNKNOWN, exceeded, need_counting, unpaid_limits
+from order_service.pricing.lines import Shipping
 from order_service.pricing.promotions import PromotionUnusable, Reason
 from order_service.pricing.quotes import Quote, quote_order
 from order_service.pricing.rules import Rules, Terms
@@ -40,17 +39,11 @@ from order_service.rules.terms import terms_of
 from order_service.settings import Settings
 from service_kit import idempotency
 from service_kit.clock import utcnow
-from service_kit.database import Connection
+from service_kit.database import Connection, Transaction
 from service_kit.idempotency import IdempotencyKeyInUse, Key, StoredResponse
 from service_kit.ids import uuid7
 from service_kit.problems import Forbidden, Problem
-from service_kit.rate_limit import rate_limit_headers
 from service_kit.security import Principal, account_status
-
-EXEMPT = "orders:write:any"
-"""Callers with this permission order and pay without these limits."""
-UNKNOWN = "unknown"
-"""Stands for an unknown client address: such orders are counted for their account only."""
 
 
 class CustomerUnknown(Problem, status=409, type="customer-unknown"):
@@ -76,15 +69,6 @@ class CartChanged(Problem, status=409, type="cart-changed"):
 class EmailUnconfirmed(Problem, status=409, type="email-unconfirmed"):
     """The e-mail address of this account is not confirmed, so no stock is held for a bank transfer: confirm the address
     first, or pay by card."""
-
-
-class TooManyUnpaidOrders(Problem, status=429, type="too-many-unpaid-orders"):
-    """There are {limit} unpaid orders already, which is the most for this {of}: pay for or cancel one first."""
-
-
-class TooMuchHeldUnpaid(Problem, status=429, type="too-much-held-unpaid"):
-    """At most {limit} pieces of product {product_id} may be held unpaid: order fewer, or pay for or cancel other orders
-    with it first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +122,7 @@ async def _place(
     _check_customer(wanted, found)
     limits = unpaid_limits(who, account_id, address, settings, confirmed=found.email_is_confirmed)
     terms = await terms_of(connection, found.row, rules, _destination(wanted), wanted.shipping_method)
-    placed, events = _make(wanted, found, terms, who, settings, limits)
+    placed, events = _make(wanted, found, terms, who.user_id, settings, limits)
     order = placed.order
     try:
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
@@ -151,6 +135,35 @@ async def _place(
         metrics.PLACED.inc()  # the statement was the transaction
         return placed
     return await _not_placed(connection, order, outcome.over, who, key)
+
+
+async def place_within(
+    tx: Transaction,
+    wanted: OrderIn,
+    key: Key,
+    actor_id: UUID,
+    settings: Settings,
+    rules: RulesHolder,
+    details: dict[str, Any],
+) -> Placed | StoredResponse:
+    """Places the order of `lines` for its `customer_id` as a part of the transaction, without limits on unpaid orders.
+    The caller has checked the permissions, and counts the order (`metrics.PLACED`) once the transaction is committed.
+
+    `actor_id` and `details` are for the history. Raises: PromotionLimitReached, after which PostgreSQL accepts no more
+    statements in this transaction; CustomerUnknown, CustomerInactive, IdempotencyKeyInUse, IdempotencyKeyReused, and
+    what `quote_order` raises.
+    """
+    customer_id = wanted.customer_id or actor_id
+    found = await placing_read_queries.read(tx, key, actor_id, customer_id, None, wanted)
+    if found.stored is not None:
+        return found.stored
+    _check_customer(wanted, found)
+    terms = await terms_of(tx, found.row, rules, _destination(wanted), wanted.shipping_method)
+    placed, events = _make(wanted, found, terms, actor_id, settings, None, details)
+    outcome = await queries.place(tx, placed.order, events, key, placed.body, placed.location)
+    if not outcome.is_new:
+        raise IdempotencyKeyInUse(retry_after=1)
+    return placed
 
 
 async def _read(
@@ -186,29 +199,13 @@ async def _not_placed(
     if stored is not None:
         return stored
     if over is not None and order.limits is not None:
-        raise await _over(connection, order.limits, over, order.pay_by)
+        raise await exceeded(connection, order.limits, over, order.pay_by)
     if order.cart is None:
         raise IdempotencyKeyInUse(retry_after=1)
     version, is_empty = await queries.FIND_CART.fetchrow(connection, customer_id=who.user_id)
     if is_empty:
         raise CartEmpty
     raise CartChanged(version=version)
-
-
-async def _over(connection: Connection, limits: UnpaidLimits, over: str, pay_by: datetime) -> Problem:
-    """The problem for the exceeded limit, with the time until the first of the counted unpaid orders ends. An order
-    that is too large by itself never fits; its retry time is its own `pay_by`."""
-    until, pieces = await queries.unpaid_until(connection, limits, over)
-    seconds = max(1, math.ceil(((until or pay_by) - utcnow()).total_seconds()))
-
-    def rejected(problem: type[Problem], policy: str, limit: int, **details: Any) -> Problem:
-        headers = rate_limit_headers(policy, limit, seconds)
-        return problem(limit=limit, **details, retry_after=seconds, headers=headers)
-
-    if over in ("account", "address"):
-        limit = limits.orders if over == "account" else limits.orders_of_address
-        return rejected(TooManyUnpaidOrders, "unpaid-orders", limit or 0, of=over)
-    return rejected(TooMuchHeldUnpaid, "unpaid-pieces", pieces, product_id=UUID(over))
 
 
 def _check_permissions(wanted: OrderIn, who: Principal) -> list[str]:
@@ -236,15 +233,22 @@ def _check_customer(wanted: OrderIn, found: Found) -> None:
 
 
 def _make(
-    wanted: OrderIn, found: Found, terms: Terms, who: Principal, settings: Settings, limits: UnpaidLimits | None
+    wanted: OrderIn,
+    found: Found,
+    terms: Terms,
+    actor_id: UUID,
+    settings: Settings,
+    limits: UnpaidLimits | None,
+    details: dict[str, Any] | None = None,
 ) -> tuple[Placed, list[Event]]:
     now = utcnow()
     lines = _lines(wanted, found)
     asked, preferred, expected = wanted.currency, settings.default_currency, wanted.expected_total
     quote = quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected, terms=terms)
-    customer_id = wanted.customer_id or who.user_id
+    customer_id = wanted.customer_id or actor_id
     trusted = limits is None or found.email_is_confirmed
-    agreed = quote.agreed_prices()
+    if agreed := quote.agreed_prices():
+        details = {**(details or {}), "agreed_unit_prices": agreed}
     order = NewOrder(
         id=uuid7(),
         number=found.number,
@@ -264,14 +268,14 @@ def _make(
         bill_to=Address.model_validate(vars(wanted.bill_to)) if wanted.bill_to else None,
         created_at=now,
         lines=quote.lines,
-        actor=Actor.CUSTOMER if customer_id == who.user_id else Actor.STAFF,
-        actor_id=who.user_id,
-        details={"agreed_unit_prices": agreed} if agreed else None,
+        actor=Actor.CUSTOMER if customer_id == actor_id else Actor.STAFF,
+        actor_id=actor_id,
+        details=details,
         payment_token=wanted.payment_token,
         cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
         client_address=(limits.address or UNKNOWN) if limits else None,
         owes_alone=True if limits and not found.account_has_unpaid else None,
-        limits=limits if limits and _needs_counting(limits, found, quote.lines) else None,
+        limits=limits if limits and need_counting(limits, found, quote.lines) else None,
         version=2,  # the version of the last of `_events`
         adjustments=quote.adjustments,
         redemptions=_redemptions(quote, terms.rules),
@@ -311,34 +315,6 @@ def _time_to_pay(wanted: OrderIn, settings: Settings, *, trusted: bool) -> timed
     if not trusted:
         raise EmailUnconfirmed
     return settings.transfer_within
-
-
-def unpaid_limits(
-    who: Principal, account: UUID, address: str | None, settings: Settings, *, confirmed: bool
-) -> UnpaidLimits | None:
-    """None: the caller is exempt, or limits are off. `confirmed`: whether the account's e-mail address is confirmed."""
-    if who.may(EXEMPT) or not settings.limits:
-        return None
-    orders = settings.unpaid_orders if confirmed else settings.unpaid_orders_unconfirmed
-    return UnpaidLimits(
-        account=account,
-        address=address,
-        orders=orders or None,
-        orders_of_address=settings.unpaid_orders_per_address or None,
-        stock_share=settings.unpaid_stock_share,
-        least_pieces=settings.unpaid_pieces or None,
-    )
-
-
-def _needs_counting(limits: UnpaidLimits, found: Found, lines: Sequence[QuoteLine]) -> bool:
-    """Whether a limit can be reached: not by a small order, if its account and address have no unpaid orders."""
-    if not limits.any:
-        return False
-    return (
-        found.account_has_unpaid
-        or found.address_has_unpaid
-        or (limits.least_pieces is not None and largest(lines) > limits.least_pieces)
-    )
 
 
 def _lines(wanted: OrderIn, found: Found) -> list[LineIn]:

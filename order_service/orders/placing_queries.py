@@ -23,7 +23,7 @@ from order_service.orders.rendering_queries import SHOW, RenderedOrder
 from order_service.orders.schemas import LineIn
 from order_service.pricing.lines import Adjustment, QuoteLine
 from order_service.promotions.models import CODE_EXHAUSTED, CUSTOMER_EXHAUSTED, USES_EXHAUSTED
-from service_kit.database import Connection, Statement, rows
+from service_kit.database import Connection, Statement, Transaction, rows
 from service_kit.idempotency import Key
 from service_kit.messaging import outbox
 from service_kit.telemetry.tracing import current_traceparent
@@ -278,13 +278,14 @@ class NewOrder:
 
 
 async def place(
-    connection: Connection, order: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
+    connection: Connection | Transaction, order: NewOrder, events: Sequence[Event], key: Key, body: bytes, location: str
 ) -> Outcome:
     """Writes the order, or nothing at all: the key was used before, the cart has changed, or a limit is reached.
 
-    Hot: one statement, which is the transaction. The key's insert waits for a duplicate request that is under way, and
-    everything else depends on it, so that one key can't make two orders (`benchmarks/`: place an order). Of an order
-    that is placed from a cart, the key depends on the cart's version, so that one cart can't make two orders.
+    Hot: one statement, which on a Connection is the transaction. The key's insert waits for a duplicate request that is
+    under way, and everything else depends on it, so that one key can't make two orders (`benchmarks/`: place an order).
+    Of an order that is placed from a cart, the key depends on the cart's version, so that one cart can't make two
+    orders.
 
     Raises: UnpaidLimitReached, PromotionLimitReached.
     """

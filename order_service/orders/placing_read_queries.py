@@ -8,7 +8,7 @@ from uuid import UUID
 from order_service.catalogue.models import Product
 from order_service.orders.schemas import LineIn, OrderIn
 from order_service.rules.terms import PLAIN, with_terms
-from service_kit.database import Connection, Statement
+from service_kit.database import Connection, Statement, Transaction
 from service_kit.idempotency import IdempotencyKeyReused, Key, StoredResponse
 
 # Products and cart are read only if the key is new: a duplicate request gets the stored response, even if they have
@@ -65,7 +65,12 @@ class Found:
 
 
 async def read(
-    connection: Connection, key: Key, caller_id: UUID, account_id: UUID, address: str | None, wanted: OrderIn
+    connection: Connection | Transaction,
+    key: Key,
+    caller_id: UUID,
+    account_id: UUID,
+    address: str | None,
+    wanted: OrderIn,
 ) -> Found:
     """Hot: with the products of the order's lines. Raises: IdempotencyKeyReused."""
     values: dict[str, Any] = {"key": key, "caller_id": caller_id, "account_id": account_id, "address": address}

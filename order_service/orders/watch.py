@@ -14,6 +14,7 @@ from uuid import UUID
 import structlog
 
 from order_service.orders import queries
+from order_service.orders.models import Status
 from order_service.orders.queries import ORDERS_CHANGED, OrderSnapshot
 from service_kit.runtime import Runtime
 
@@ -87,6 +88,18 @@ class OrderWatch:
             self._waiting[order_id].discard(waiter)
             if not self._waiting[order_id]:
                 del self._waiting[order_id]
+
+    async def decided(self, order_id: UUID, seconds: float) -> bool:
+        """Waits until a new order's stock, and its payment by token, are decided; whether anything was decided within
+        `seconds`."""
+        loop = asyncio.get_running_loop()
+        ends, has_changed = loop.time() + seconds, False
+        with self.waiting(order_id, lambda seen: seen.status != Status.PENDING) as waiter:
+            while snapshot := await waiter.next_snapshot(ends - loop.time()):
+                has_changed = True
+                if not snapshot.is_under_way:
+                    break
+        return has_changed
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:

@@ -9,7 +9,7 @@ from fastapi import Depends, Query, Request, Response
 
 from contracts.permissions import Permission
 from order_service.orders import queries as orders
-from order_service.orders.placing import EXEMPT
+from order_service.orders.unpaid import EXEMPT
 from order_service.payments import bank_transfers, queries, refunds, use_cases
 from order_service.payments.gateways.port import WebhookSignatureWrong
 from order_service.payments.gateways.registry import Gateways

@@ -232,6 +232,26 @@ def quote_order(
     return found
 
 
+def quote_with_problems(
+    items: Sequence[OrderedItem],
+    products: Mapping[UUID, Product],
+    now: datetime,
+    *,
+    asked: str | None,
+    preferred: str,
+    terms: Terms = NO_TERMS,
+) -> tuple[Quote, Sequence[Problem]]:
+    """The quote of the items that have a price, and what `quote_order` would raise for all of them."""
+    named = _named_currencies(items, asked, None)
+    found = quote(items, products, now, currency=min(named, default=None), preferred=preferred, terms=terms)
+    problems = list(found.problems)
+    if found.unpriced or len(named) > 1:
+        problems.insert(0, _not_orderable(found, items, products, now, named))
+    if found.total > MAX_AMOUNT:
+        problems.append(OrderTooLarge(total=found.total, most=MAX_AMOUNT))
+    return found, problems
+
+
 def _common_currency(items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, preferred: str) -> str:
     """A currency in which every item that has any price has one; `preferred` if there is no such currency."""
     possible = []

@@ -5,9 +5,11 @@ from typing import Any
 from uuid import UUID
 
 from order_service.catalogue.models import Product
+from order_service.orders.schemas import OrderIn
+from order_service.pricing.quotes import OrderedItem
 from order_service.quotes.schemas import QuotedLine, QuoteIn
 from order_service.rules.terms import with_terms
-from service_kit.database import Connection, Statement
+from service_kit.database import Connection, Statement, Transaction
 
 _READ = """
 SELECT {terms}, {wanted}.product_id, {quantity} AS quantity, p.sku, p.name, p.status, p.prices::text AS prices,
@@ -31,13 +33,13 @@ ORDER BY c.added_at, c.product_id
 
 
 async def read(
-    connection: Connection, account_id: UUID, wanted: QuoteIn
-) -> tuple[Any, Sequence[QuotedLine], dict[UUID, Product]]:
+    connection: Connection | Transaction, account_id: UUID, wanted: QuoteIn | OrderIn
+) -> tuple[Any, Sequence[OrderedItem], dict[UUID, Product]]:
     """A row with the columns of `rules.terms`, the lines that are quoted, and their products."""
     values: dict[str, Any] = {"account_id": account_id, "codes": wanted.codes, "tax_id": wanted.tax_id}
     if wanted.lines is None:
         found = await READ_CART.fetch(connection, **values)
-        lines: Sequence[QuotedLine] = [
+        lines: Sequence[OrderedItem] = [
             QuotedLine(product_id=row["product_id"], quantity=row["quantity"]) for row in found if row["quantity"]
         ]
     else:

@@ -27,10 +27,9 @@ NOT_AUDITED = {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",
     },
     "order": {
-        "cart_items", "carts", "catalogue_products", "code_guesses", "commerce_rules", "order_adjustments",
-        "order_history", "order_lines", "order_search", "order_shipments", "payment_tokens", "promotion_customers",
-        "promotion_uses",
-        "redemptions", "stock_levels", "tax_ids",
+        "cart_items", "carts", "catalogue_products", "code_guesses", "commerce_rules", "invalid_link_attempts",
+        "order_adjustments", "order_history", "order_lines", "order_search", "order_shipments", "payment_tokens",
+        "promotion_customers", "promotion_uses", "redemptions", "stock_levels", "tax_ids",
     },
     "notification": {"notifications", "preferences", "recipients"},
 }  # fmt: skip

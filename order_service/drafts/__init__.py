@@ -1,0 +1,1 @@
+"""Orders that staff prepare for a customer, and place or drop later."""

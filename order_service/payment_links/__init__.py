@@ -1,0 +1,1 @@
+"""Links by which whoever has one pays an order, or a draft, without signing in."""
