@@ -3,6 +3,7 @@
 from order_service.base import Base
 from order_service.carts import models as carts
 from order_service.catalogue import models as catalogue
+from order_service.invoices import models as invoices
 from order_service.orders import models as orders
 from order_service.payments import models as payments
 from order_service.promotions import models as promotions
@@ -16,6 +17,6 @@ metadata = Base.metadata
 add_kit_tables(metadata, account_columns=catalogue.CUSTOMER_COLUMNS)
 
 __all__ = [
-    "Base", "carts", "catalogue", "metadata", "orders", "payments", "promotions", "returns", "rules", "shipping",
-    "taxes",
+    "Base", "carts", "catalogue", "invoices", "metadata", "orders", "payments", "promotions", "returns", "rules",
+    "shipping", "taxes",
 ]  # fmt: skip
