@@ -84,6 +84,8 @@ class Permission(StrEnum):
     RETURNS_WRITE_ANY = "returns:write:any", "Request and withdraw returns for customers"
     RETURNS_READ_ANY = "returns:read:any", "See every return"
     RETURNS_DECIDE_ANY = "returns:decide:any", "Approve and reject returns"
+    INVOICES_READ = "invoices:read", "See the invoices and credit notes of one's own orders", _USER
+    INVOICES_READ_ANY = "invoices:read:any", "See every invoice and credit note, and export them"
 
     NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences", _USER
     NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences", _USER

@@ -7,6 +7,7 @@ from order_service.catalogue import consumers as catalogue_consumers
 from order_service.fulfilment import consumers as fulfilment_consumers
 from order_service.fulfilment import endpoints as fulfilment
 from order_service.fulfilment.jobs import JOBS as ORDER_JOBS
+from order_service.invoices import endpoints as invoices
 from order_service.invoices.jobs import JOBS as INVOICE_JOBS
 from order_service.orders import endpoints as orders
 from order_service.payments import consumers as payment_consumers
@@ -34,6 +35,7 @@ def create(settings: Settings | None = None) -> FastAPI:
             payments.router,
             payments.refund_router,
             returns.router,
+            invoices.router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],

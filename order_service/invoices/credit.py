@@ -1,4 +1,4 @@
-"""What credit notes give back of an invoice, by tax rate, so that they add up to it exactly and never exceed it."""
+"""What credit notes credit of an invoice, by tax rate, so that they add up to it exactly and never exceed it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -47,12 +47,12 @@ class Credits:
         is_all = self._is_untouched and amount == left
         lines = [] if is_all else self._lines(refund, amount)
         if is_all:
-            by_rate, shown = self._left, {name: self._invoice[name] for name in ("lines", "shipping")}
+            by_rate, shown = self._left, {name: self._invoice[name] for name in ("lines", "shipping")} | {"other": []}
         else:
             of_lines = RateAmounts.of((line["rate"], Amount(line["total"], line["tax"])) for line in lines)
             rest = self._in_proportion(self._left.less(of_lines), amount - of_lines.whole.total)
             by_rate = RateAmounts.of([*of_lines.items(), *rest.items()])
-            shown = {"lines": lines, "shipping": None}
+            shown = {"lines": lines, "shipping": None, "other": rest.rows()}
         self._left, self._is_untouched = self._left.less(by_rate), False
         corrected = {name: self._invoice[name] for name in ("number", "issued_on")}
         return {

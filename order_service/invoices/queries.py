@@ -138,6 +138,10 @@ async def find(tx: Session, number: str, customer_id: UUID | None) -> Invoice:
     return (await tx.exec(statement)).one_or_none() or not_found(Invoice, number)
 
 
+async def get(tx: Session, id: UUID) -> Invoice | None:
+    return await tx.get(Invoice, id)
+
+
 async def page_of_order(tx: Session, position: Position, order_id: UUID) -> Slice[Invoice]:
     return await keyset(tx, select(Invoice).where(Invoice.order_id == order_id), position, Invoice.id)
 

@@ -17,7 +17,7 @@ from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from tests.harness.service import serve
 
-SELLER = {
+SELLER: dict[str, Any] = {
     "seller_name": "Online Mart Ltd",
     "seller_address": ("1 Mill Lane", "London N1 9GU", "United Kingdom"),
     "seller_tax_id": "GB123456789",
@@ -35,9 +35,9 @@ class InvoicingShop(Shop):
         now = utcnow()
         orders = [
             Order(
-                id=uuid7(), customer_id=self.customer.user_id, status=Status.AWAITING_PAYMENT,
+                id=uuid7(), customer_id=self.customer.user_id,
                 fulfilment_status=FulfilmentStatus.UNFULFILLED, pay_by=now, created_at=now, status_since=now, version=1,
-                **{"currency": "GBP", "ship_to": SHIP_TO, **columns},
+                **{"status": Status.AWAITING_PAYMENT, "currency": "GBP", "ship_to": SHIP_TO, **columns},
             )
             for _ in range(count)
         ]  # fmt: skip
@@ -80,7 +80,7 @@ class InvoicingShop(Shop):
         answer = await self.staff.post(
             f"/payments/{payment_id}/refunds", json={"amount": amount}, headers={"Idempotency-Key": str(uuid4())}
         )
-        assert answer.status_code == 201, answer.text
+        assert answer.status_code == 202, answer.text
 
     async def settle_refunds(self, order_id: UUID) -> None:
         """The gateway carries out all requested refunds of the order."""
