@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Annotated, Any, Literal
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query, Request, Response
@@ -19,10 +19,11 @@ from order_service.orders import queries as orders
 from order_service.settings import Settings
 from service_kit.clock import utcnow
 from service_kit.http.pagination import Page, Paged, PagedByTime
+from service_kit.http.papers import PaperFormat, paper_answers, paper_response
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session, database_of
-from service_kit.printing import PAGE_POLICY, Paper, page_of, render_pdf
+from service_kit.printing import Paper
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
 from service_kit.security.guard import PUBLIC
@@ -33,11 +34,7 @@ Reader = Annotated[Principal, Requires(Permission.INVOICES_READ)]
 Auditor = Annotated[Principal, Requires(Permission.INVOICES_READ_ANY)]
 Since = Annotated[date | None, Query(description="the first day of issue (UTC)")]
 Until = Annotated[date | None, Query(description="the last day of issue (UTC)")]
-_PDF, _HTML, _CSV = "application/pdf", "text/html", "text/csv"
-
-
-def _answers(*media_types: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {each: {"schema": {"type": "string"}} for each in media_types}}}
+_CSV = "text/csv"
 
 
 @router.get("/orders/{order_id}/invoices", summary="List the invoices of an order", responses=problems(NotFound))
@@ -56,7 +53,12 @@ async def list_all(
     return page.of(await queries.page(tx, page.position, *_times(since, until)), InvoiceOut.of)
 
 
-@router.get("/invoices.csv", summary="Export invoices", response_class=StreamingResponse, responses=_answers(_CSV))
+@router.get(
+    "/invoices.csv",
+    summary="Export invoices",
+    response_class=StreamingResponse,
+    responses={200: {"content": {_CSV: {"schema": {"type": "string"}}}}},
+)
 async def export(request: Request, _: Auditor, since: Since = None, until: Until = None) -> StreamingResponse:
     """A row for each tax rate of each invoice and credit note of a period, the earliest first. The amounts of credit
     notes are negative."""
@@ -78,22 +80,22 @@ async def read(number: str, tx: Session, who: Reader) -> InvoiceDetailOut:
     "/invoices/{number}/pdf",
     summary="Get an invoice as PDF",
     response_class=Response,
-    responses={**_answers(_PDF), **problems(NotFound)},
+    responses={**paper_answers(PaperFormat.PDF), **problems(NotFound)},
 )
 async def read_pdf(number: str, request: Request, who: Reader) -> Response:
     """For printing, and for the records. An invoice always has the same bytes, unless its recipient was erased."""
-    return await _rendered(*await _found(request, number, who), "pdf")
+    return await paper_response(*await _found(request, number, who), PaperFormat.PDF)
 
 
 @router.get(
     "/invoices/{number}/html",
     summary="Get an invoice as a page",
     response_class=Response,
-    responses={**_answers(_HTML), **problems(NotFound)},
+    responses={**paper_answers(PaperFormat.HTML), **problems(NotFound)},
 )
 async def read_html(number: str, request: Request, who: Reader) -> Response:
     """A page without scripts, which can be printed."""
-    return await _rendered(*await _found(request, number, who), "html")
+    return await paper_response(*await _found(request, number, who), PaperFormat.HTML)
 
 
 @router.get(
@@ -101,12 +103,12 @@ async def read_html(number: str, request: Request, who: Reader) -> Response:
     summary="Get an invoice by a mailed link",
     openapi_extra=PUBLIC,
     response_class=Response,
-    responses={**_answers(_PDF, _HTML), **problems(InvoiceLinkInvalid, InvoiceLinkExpired)},
+    responses={**paper_answers(), **problems(InvoiceLinkInvalid, InvoiceLinkExpired)},
 )
 async def read_by_link(
     request: Request,
     token: Annotated[str, Query(max_length=200, description="from the mail")],
-    format: Annotated[Literal["html", "pdf"], Query(description="a page, or a file for printing")] = "html",
+    format: Annotated[PaperFormat, Query(description="a page, or a file for printing")] = PaperFormat.HTML,
 ) -> Response:
     """Without signing in: whoever has the link of the mail sees this one invoice, until the link expires."""
     secret = request.app.state.runtime.resource(Settings).invoice_link_secret
@@ -118,7 +120,7 @@ async def read_by_link(
         if invoice is None:
             raise InvoiceLinkInvalid
         paper = await _paper(tx, invoice)
-    return await _rendered(invoice.full_number, paper, format)
+    return await paper_response(paper, invoice.full_number, format)
 
 
 def _seen_by(who: Principal) -> UUID | None:
@@ -133,27 +135,16 @@ def _times(since: date | None, until: date | None) -> tuple[datetime | None, dat
     return beginning, end
 
 
-async def _found(request: Request, number: str, who: Principal) -> tuple[str, Paper]:
+async def _found(request: Request, number: str, who: Principal) -> tuple[Paper, str]:
     """Not by the dependency, which would hold its connection while the document is rendered."""
     async with database_of(request).session() as tx:
         invoice = await queries.find(tx, number, _seen_by(who))
-        return invoice.full_number, await _paper(tx, invoice)
+        return await _paper(tx, invoice), invoice.full_number
 
 
 async def _paper(tx: Session, invoice: Invoice) -> Paper:
     recipients = await queries.recipients(tx, [invoice.id])
     return paper_of(invoice.content, recipients.get(invoice.id), invoice.issued_at)
-
-
-async def _rendered(number: str, paper: Paper, format: str) -> Response:
-    headers = {
-        "Cache-Control": "no-store",
-        "X-Robots-Tag": "noindex",
-        "Content-Disposition": f'inline; filename="{number}.{format}"',
-    }
-    if format == "pdf":
-        return Response(await render_pdf(paper), headers=headers, media_type=_PDF)
-    return Response(page_of(paper), headers={**headers, "Content-Security-Policy": PAGE_POLICY}, media_type=_HTML)
 
 
 async def _after(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from order_service.invoices.models import InvoiceKind
 from order_service.pricing.arithmetic import MILLION
+from service_kit.addresses import address_lines
 from service_kit.printing import Block, Column, Paper
 
 TITLES = {InvoiceKind.INVOICE: "Invoice", InvoiceKind.CREDIT_NOTE: "Credit note"}
@@ -89,16 +90,9 @@ def _parties(content: Mapping[str, Any], recipient: Mapping[str, Any] | None) ->
         yield Block("To", [ERASED])
         return
     tax_id = [f"Tax id: {recipient['tax_id']}"] if recipient["tax_id"] else []
-    yield Block("Bill to", [*address(recipient["bill_to"]), *tax_id])
+    yield Block("Bill to", [*address_lines(recipient["bill_to"]), *tax_id])
     if recipient["ship_to"] != recipient["bill_to"]:
-        yield Block("Ship to", address(recipient["ship_to"]))
-
-
-def address(of: Mapping[str, Any]) -> list[str]:
-    """The lines of a postal address."""
-    city = " ".join(filter(None, (of.get("postal_code"), of["city"])))
-    names = ("name", "company", "line1", "line2")
-    return [line for line in (*map(of.get, names), city, of.get("region"), of["country"]) if line]
+        yield Block("Ship to", address_lines(recipient["ship_to"]))
 
 
 def _details(content: Mapping[str, Any]) -> Iterator[str]:

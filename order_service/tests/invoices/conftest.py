@@ -13,17 +13,10 @@ from order_service.payments import queries as payments
 from order_service.payments.models import Payment, PaymentState, RefundReport, RefundState
 from order_service.payments.refund_settlement import settle
 from order_service.tests.conftest import SHIP_TO, Shop, secrets
+from order_service.tests.invoices.stored import SELLER
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from tests.harness.service import serve
-
-SELLER: dict[str, Any] = {
-    "seller_name": "Online Mart Ltd",
-    "seller_address": ("1 Mill Lane", "London N1 9GU", "United Kingdom"),
-    "seller_tax_id": "GB123456789",
-    "invoice_link_secret": "the secret of links in tests",
-    "public_url": "http://shop.test",
-}
 
 
 class InvoicingShop(Shop):

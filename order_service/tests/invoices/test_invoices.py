@@ -15,7 +15,8 @@ from order_service.invoices import jobs, queries
 from order_service.invoices.links import make_token
 from order_service.settings import InvoiceSettings
 from order_service.tests.conftest import SHIP_TO, secrets
-from order_service.tests.invoices.conftest import SELLER, InvoicingShop, invoicing_shop
+from order_service.tests.invoices.conftest import InvoicingShop, invoicing_shop
+from order_service.tests.invoices.stored import SELLER
 from service_kit.clock import utcnow
 from tests.harness.service import serve
 
