@@ -99,6 +99,8 @@ class Permission(StrEnum):
     TAX_MANAGE = "tax:manage", "See and change tax zones and rates, and see the tax report"
     SHIPPING_METHODS_MANAGE = "shipping-methods:manage", "Create and change shipping zones and methods"
     PROMOTIONS_MANAGE = "promotions:manage", "See, create and end promotions, and make their codes"
+    INVOICES_READ = "invoices:read", "See the invoices and credit notes of one's own orders", _USER
+    INVOICES_READ_ANY = "invoices:read:any", "See every invoice and credit note, and export them"
 
     NOTIFICATIONS_READ = "notifications:read", "See one's own notifications and preferences", _USER
     NOTIFICATIONS_WRITE = "notifications:write", "Mark one's own notifications as read, and change preferences", _USER

@@ -24,7 +24,12 @@ class Kind(StrEnum):
     RETURN_REFUSED = "return.refused"
     RETURN_RECEIVED = "return.received"
     RETURN_CLOSED = "return.closed"
+    INVOICE_ISSUED = "invoice.issued"
 
     @classmethod
     def of(cls, event: type[Event]) -> "Kind":
         return cls(event.type.removeprefix("mart.").rpartition(".v")[0])
+
+
+MAIL_ONLY = frozenset({Kind.INVOICE_ISSUED})
+"""Kinds that are sent, but not shown in the inbox: the customer finds invoices with the order."""

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 from notification_service.kinds import Kind
+from service_kit.addresses import address_lines
 
 # The currencies of ISO 4217 whose minor unit does not have two digits. CLDR's tables can't be used: for a dozen
 # currencies they have the digits that are usual on price tags.
@@ -40,11 +41,7 @@ def one_line(text: str) -> str:
 
 
 def _address_rows(ship_to: Mapping[str, str]) -> list[str]:
-    """The lines of an address, as on a parcel."""
-    city = " ".join(filter(None, (ship_to.get("postal_code"), ship_to["city"])))
-    names = ("name", "company", "line1", "line2")
-    rows = (*map(ship_to.get, names), city, ship_to.get("region"), ship_to["country"])
-    return [one_line(row) for row in rows if row]
+    return [one_line(row) for row in address_lines(ship_to)]
 
 
 @cache

@@ -10,6 +10,8 @@ from order_service.drafts.jobs import JOBS as DRAFT_JOBS
 from order_service.fulfilment import consumers as fulfilment_consumers
 from order_service.fulfilment import endpoints as fulfilment
 from order_service.fulfilment.jobs import JOBS as ORDER_JOBS
+from order_service.invoices import endpoints as invoices
+from order_service.invoices.jobs import JOBS as INVOICE_JOBS
 from order_service.orders import endpoints as orders
 from order_service.payment_links import endpoints as payment_links
 from order_service.payment_links.jobs import JOBS as LINK_JOBS
@@ -58,9 +60,19 @@ def create(settings: Settings | None = None) -> FastAPI:
             previews.router,
             shipping.zone_router,
             shipping.method_router,
+            invoices.router,
         ],
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[*ORDER_JOBS, *PAYMENT_JOBS, *DRAFT_JOBS, *LINK_JOBS, *PROMOTION_JOBS, *SEARCH_JOBS, *TAX_JOBS],
+        jobs=[
+            *ORDER_JOBS,
+            *PAYMENT_JOBS,
+            *DRAFT_JOBS,
+            *INVOICE_JOBS,
+            *LINK_JOBS,
+            *PROMOTION_JOBS,
+            *SEARCH_JOBS,
+            *TAX_JOBS,
+        ],
         lifespan=open_resources,
     )

@@ -5,6 +5,7 @@ from order_service.base import Base
 from order_service.carts import models as carts
 from order_service.catalogue import models as catalogue
 from order_service.drafts import models as drafts
+from order_service.invoices import models as invoices
 from order_service.orders import models as orders
 from order_service.payment_links import models as payment_links
 from order_service.payments import models as payments
@@ -22,6 +23,6 @@ for index in catalogue.CUSTOMER_INDEXES:
     metadata.tables["account_status"].append_constraint(index)
 
 __all__ = [
-    "Base", "annotations", "carts", "catalogue", "drafts", "metadata", "orders", "payment_links", "payments",
-    "promotions", "returns", "rules", "search", "shipping", "taxes",
+    "Base", "annotations", "carts", "catalogue", "drafts", "invoices", "metadata", "orders", "payment_links",
+    "payments", "promotions", "returns", "rules", "search", "shipping", "taxes",
 ]  # fmt: skip

@@ -28,16 +28,27 @@ to_jsonb({table}) || jsonb_build_object(
     'returns', (SELECT jsonb_agg(to_jsonb(b) ORDER BY b.id) FROM returns b WHERE b.order_id = orders.id)
 )
 """
+# Invoices outlive the account for the legal term, with the recipient's name and address (`ORDER_INVOICE_RETENTION`).
+INVOICE = """
+to_jsonb({table}) || jsonb_build_object(
+    'recipient', (SELECT r.content FROM invoice_recipients r WHERE r.invoice_id = invoices.id)
+)
+"""
+OF_CUSTOMER = "order_id IN (SELECT id FROM orders WHERE customer_id = :account_id)"
 # Orders that another transaction holds are cancelled by the next run.
 UNPAID = Statement("""
 SELECT id FROM orders WHERE customer_id = ANY(:customer_ids::uuid[]) AND status = ANY(:before_paid::text[])
 ORDER BY id FOR UPDATE SKIP LOCKED
 """)
 # The country stays, for accounting. The inventory service has its own copy for shipments that have not left.
+# An order that is still to be invoiced keeps its address until then, for the invoice.
 ERASE_SHIP_TO = Statement("""
-UPDATE orders SET ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
-                                               'country', ship_to->'country'), bill_to = NULL
+UPDATE orders SET bill_to = NULL,
+                  ship_to = jsonb_build_object('name', 'erased', 'line1', 'erased', 'city', 'erased',
+                                               'country', ship_to->'country')
 WHERE customer_id = ANY(:customer_ids::uuid[]) AND status <> ALL(:before_paid::text[]) AND ship_to->>'name' <> 'erased'
+  AND NOT EXISTS (SELECT FROM invoice_requests r WHERE r.order_id = orders.id)
+  AND NOT (status IN ('paid', 'cancelling') AND EXISTS (SELECT FROM invoice_policy WHERE issue_at = 'dispatched'))
 """)
 ERASE_REASONS = Statement("""
 UPDATE order_history AS h SET reason = NULL FROM orders AS o
@@ -129,6 +140,7 @@ PERSONAL_DATA = PersonalData(
         Section("tax_id", "tax_ids", id="customer_id"),
         Section("drafts", "drafts", json="to_jsonb({table}) - '{{note,created_by}}'::text[]", page=20),
         Section("orders", "orders", json=ORDER, page=20),
+        Section("invoices", "invoices", where=OF_CUSTOMER, json=INVOICE),
     ],
     erase=erase,
     erase_late=erase_late,

@@ -1,15 +1,50 @@
 """The order service's settings."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, model_validator
 
 from service_kit.iso_codes import Country
-from service_kit.settings import ServiceSettings
+from service_kit.settings import CommaSeparated, Period, ServiceSettings
 
 
-class Settings(ServiceSettings, service="order"):
+class InvoiceSettings(BaseModel):
+    """Invoices are issued only if all settings of the seller are given."""
+
+    seller_name: str = Field(default="", description="printed on invoices; empty: no invoices are issued")
+    seller_address: CommaSeparated = Field(default=(), description="its lines, comma-separated")
+    seller_tax_id: str = Field(default="", description="such as the VAT number")
+    invoice_at: Literal["paid", "dispatched"] = Field(
+        default="paid", description="when an order is invoiced: once it is paid, or once its first parcel has left"
+    )
+    invoice_prefix: str = Field(default="INV", pattern=r"^[A-Z]{1,10}$", description="of numbers like INV-2026-000001")
+    credit_note_prefix: str = Field(default="CN", pattern=r"^[A-Z]{1,10}$")
+    invoice_retention: Period = Field(
+        default=timedelta(days=3650), description="from the end of the year of issue; then names and addresses go"
+    )
+    invoice_link_secret: SecretStr | None = Field(default=None, description="signs the links in mails about invoices")
+    invoice_link_valid: Period = Field(default=timedelta(days=30), description="how long such a link can be used")
+    public_url: str = Field(default="", description="where customers reach this service, for links in mails")
+
+    @property
+    def issues_invoices(self) -> bool:
+        return bool(self.seller_name)
+
+    @model_validator(mode="after")
+    def _invoices_are_complete(self) -> Self:
+        seller = {"SELLER_NAME": self.seller_name, "SELLER_ADDRESS": self.seller_address}
+        seller["SELLER_TAX_ID"] = self.seller_tax_id
+        link = {"INVOICE_LINK_SECRET": self.invoice_link_secret, "PUBLIC_URL": self.public_url}
+        missing = [name for name, value in {**seller, **link}.items() if not value]
+        if any(seller.values()) and missing:
+            raise ValueError(f"{', '.join(missing)}: needed too, since invoices are issued if the seller is named")
+        if self.invoice_prefix == self.credit_note_prefix:
+            raise ValueError("INVOICE_PREFIX, CREDIT_NOTE_PREFIX: must differ, since each is a series of its own")
+        return self
+
+
+class Settings(InvoiceSettings, ServiceSettings, service="order"):
     """A field is read from ORDER_<NAME>, else from <NAME>. Durations are written as ISO 8601 (`PT24H`)."""
 
     port: int = 8002

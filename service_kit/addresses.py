@@ -1,6 +1,7 @@
 """A postal address in a request: what carriers need, and nothing that can't be printed on a label."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
@@ -37,3 +38,10 @@ class PostalAddress(Place):
     name: Line
     company: Line | None = None
     phone: Phone | None = None
+
+
+def address_lines(address: Mapping[str, Any]) -> list[str]:
+    """The lines of an address, as on a parcel; `address` has the fields of `contracts.address.Address`."""
+    city = " ".join(filter(None, (address.get("postal_code"), address["city"])))
+    named = (address.get(name) for name in ("name", "company", "line1", "line2"))
+    return [line for line in (*named, city, address.get("region"), address["country"]) if line]

@@ -110,6 +110,15 @@ class OrderReturned(OrderEvent, type="mart.order.returned.v1"):
     """The order has ended, since all its goods were returned; published by order."""
 
 
+class InvoiceIssued(OrderEvent, type="mart.invoice.issued.v1", subject="invoice_id", notifies_customer=True):
+    """An invoice or a credit note was issued for the order; published by order. `total` is that of the document."""
+
+    invoice_id: UUID
+    invoice_number: str
+    credit_note: bool
+    link: str = Field(description="shows the document without a sign-in; it expires")
+
+
 class ReturnEvent(OrderEvent):
     """The base class of events about a return."""
 

@@ -29,6 +29,7 @@ NOTIFY_CUSTOMER = {
     "mart.return.approved.v1",
     "mart.return.refused.v1",
     "mart.return.received.v1",
+    "mart.invoice.issued.v1",
 }
 
 
@@ -120,6 +121,7 @@ def test_subjects_are_the_aggregates_whose_version_the_event_carries() -> None:
         ("stock_levels", "product_id"),
         ("inventory_deduction", "order_id"),
         ("order_notification", "order_id"),
+        ("order_notification", "invoice_id"),
         ("payment_status", "payment_id"),
         ("shipment_notification", "shipment_id"),
         ("shipment_notification", "return_id"),

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Query, Request, Response
 
 from inventory_service import records
+from inventory_service.catalogue import queries as catalogue
 from inventory_service.shipments import use_cases
 from inventory_service.shipments.models import (
     NotToCorrect,
@@ -16,6 +17,7 @@ from inventory_service.shipments.models import (
     ShipmentRefunded,
     ShipmentStatus,
 )
+from inventory_service.shipments.packing_slips import packing_slip
 from inventory_service.shipments.schemas import (
     CollectionIn,
     CollectionOut,
@@ -31,9 +33,10 @@ from inventory_service.stock.models import StockExpired
 from service_kit.clock import utcnow
 from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, PagedByTime
+from service_kit.http.papers import PaperFormat, paper_answers, paper_response
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
-from service_kit.http.sessions import Connection, Session
+from service_kit.http.sessions import Connection, Session, database_of
 from service_kit.problems import NotFound, PreconditionFailed
 from service_kit.security import Principal, Requires
 
@@ -69,6 +72,25 @@ async def read_shipment(shipment_id: UUID, tx: Session, _: Reader, response: Res
     """Includes all its lines, the address and, after the dispatch, the tracking number."""
     shipment = await records.read(tx, Shipment, shipment_id)
     return tagged(response, ShipmentOut.of(shipment), shipment.version)
+
+
+@router.get(
+    "/{shipment_id}/packing-slip",
+    summary="Get the packing slip of a shipment",
+    response_class=Response,
+    responses={**paper_answers(), **problems(NotFound)},
+)
+async def read_packing_slip(
+    shipment_id: UUID,
+    request: Request,
+    _: Reader,
+    format: Annotated[PaperFormat, Query(description="a page, or a file for printing")] = PaperFormat.HTML,
+) -> Response:
+    """What belongs in the parcel and where it goes, without prices: for the warehouse, and to be put in the parcel."""
+    async with database_of(request).session() as tx:
+        shipment = await records.read(tx, Shipment, shipment_id)
+        products = await catalogue.by_ids(tx, shipment.quantities())
+    return await paper_response(packing_slip(shipment, products), f"packing-slip-{shipment.number}", format)
 
 
 @router.post(

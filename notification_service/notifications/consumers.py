@@ -1,6 +1,7 @@
 """Consumes the events that customers are notified of."""
 
 from contracts.events.order_notification import (
+    InvoiceIssued,
     OrderAwaitingPayment,
     OrderCancelled,
     OrderEvent,
@@ -34,8 +35,9 @@ from service_kit.messaging import Envelope, consumes
 @consumes(OrderExpired, batch=True)
 @consumes(ReturnApproved, batch=True)
 @consumes(ReturnRefused, batch=True)
+@consumes(InvoiceIssued, batch=True)
 async def on_order_events(tx: Transaction, events: list[OrderEvent], envelopes: list[Envelope]) -> None:
-    """Adds notifications of changes of orders, and of decisions about returns."""
+    """Adds notifications of changes of orders, of decisions about returns, and of invoices."""
     await use_cases.add(tx, events, envelopes)
 
 

@@ -8,6 +8,7 @@ from sqlmodel import col, select
 from sqlmodel.sql.expression import SelectOfScalar
 
 from notification_service.deliveries import queries as deliveries
+from notification_service.kinds import MAIL_ONLY
 from notification_service.notifications.models import Notification
 from service_kit.clock import utcnow
 from service_kit.database import Session, Statement, Transaction, rows
@@ -41,7 +42,7 @@ WITH added AS (
 
 MARK_ALL_READ = Statement("""
 UPDATE notifications SET read_at = :now
-WHERE customer_id = :customer_id AND told_at IS NOT NULL AND read_at IS NULL
+WHERE customer_id = :customer_id AND told_at IS NOT NULL AND read_at IS NULL AND kind <> ALL (:mail_only::text[])
 """)
 
 
@@ -62,7 +63,7 @@ async def add_waiting(tx: Transaction, customer_ids: Sequence[UUID]) -> None:
 
 def visible(customer_id: UUID | None, order_id: UUID | None = None) -> SelectOfScalar[Notification]:
     """Selects the visible notifications of one customer and one order. None: of any."""
-    is_visible = col(Notification.told_at).is_not(None)
+    is_visible = col(Notification.told_at).is_not(None) & col(Notification.kind).not_in(MAIL_ONLY)
     return matching(Notification, customer_id=customer_id, order_id=order_id).where(is_visible)
 
 
@@ -87,4 +88,4 @@ async def lock(tx: Session, id: UUID, customer_id: UUID) -> Notification | None:
 
 async def mark_all_read(tx: Session, customer_id: UUID) -> int:
     """Returns how many notifications were unread before."""
-    return await MARK_ALL_READ.execute(tx, customer_id=customer_id, now=utcnow())
+    return await MARK_ALL_READ.execute(tx, customer_id=customer_id, now=utcnow(), mail_only=list(MAIL_ONLY))

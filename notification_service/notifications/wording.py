@@ -10,7 +10,10 @@ from notification_service.notifications.failures import why_it_failed
 
 # An order may have 2,000 lines, so that a message names only the first.
 NAMED_LINES = 5
-_NOTIFIED = {"number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url"}
+_NOTIFIED = {
+    "number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url",
+    "invoice_number", "credit_note", "link",
+}  # fmt: skip
 
 
 def facts_of(event: Event) -> dict[str, Any]:

@@ -92,7 +92,8 @@ async def _refund_lost(tx: Transaction, order: OrderState, traceparent: str | No
     pieces = pieces_of(bought.lines, [parcel.lines or [] for parcel in lost], bought.gone())
     worth = bought.worth(pieces, order.currency)
     was_refunded_in_full = order.is_refunded_in_full
-    await refunds.request_worth(tx, order, worth, "lost by the carrier", traceparent=traceparent)
+    refunded = bought.refunded_pieces(pieces)
+    await refunds.request_worth(tx, order, worth, "lost by the carrier", traceparent=traceparent, pieces=refunded)
     order.money_moved(was_refunded_in_full, Cause(utcnow(), Actor.INVENTORY, reason="refunded in full"))
 
 

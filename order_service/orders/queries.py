@@ -50,7 +50,15 @@ WITH saved AS (
         client_address = CASE WHEN moved.status IN ('pending', 'awaiting_payment') THEN orders.client_address END
     FROM {rows("moved", Order, *_SAVED)} WHERE orders.id = moved.id
 ), history AS (
-    {insert("entries", HistoryEntry)}
+    {insert("entries", HistoryEntry)} RETURNING order_id, at, from_status, to_status
+), to_invoice AS (  -- nothing, unless invoices are issued
+    INSERT INTO invoice_requests (order_id, at)
+    SELECT step.order_id, step.at FROM history AS step
+    JOIN invoice_policy AS policy ON CASE policy.issue_at
+        WHEN 'paid' THEN step.from_status = 'awaiting_payment' AND step.to_status = 'paid'
+        ELSE step.from_status IN ('paid', 'cancelling')
+            AND step.to_status IN ('partially_shipped', 'shipped', 'delivered')
+    END
 ), parcels AS (
     {insert("shipments", OrderShipment)}
     ON CONFLICT (id) DO UPDATE SET status = excluded.status, shipments_of_order = excluded.shipments_of_order,

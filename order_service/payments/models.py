@@ -4,10 +4,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Index, Text, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Text, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from contracts.money import Money
@@ -215,6 +216,11 @@ class Refund(Base, table=True):
     return_id: UUID | None = Field(default=None, description="the return whose price it refunds")
     note: str | None = Field(default=None, description="for staff alone; `reason` is for the customer")
     traceparent: str | None = Field(default_factory=current_traceparent, description="of what requested it")
+    pieces: list[dict[str, Any]] | None = Field(
+        default=None,
+        sa_column=Column(JSONB(none_as_null=True)),
+        description="of lines, which it pays for: `position`, the pieces that were refunded `before`, and `quantity`",
+    )
 
     def settle(self, report: "RefundReport", now: datetime) -> bool:
         """Applies a report on the refund; returns whether it changed anything. Late and duplicate ones don't."""

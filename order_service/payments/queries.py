@@ -93,6 +93,9 @@ WITH refund AS (
     UPDATE payments SET version = :payment.version WHERE id = :payment.id
 ), refunded AS (
     UPDATE orders SET refunded = :order.refunded, refunding = :order.refunding WHERE id = :order.id
+), to_credit AS (  -- nothing, unless invoices are issued
+    INSERT INTO invoice_requests (order_id, refund_id, at)
+    SELECT :order.id, :refund.id, :refund.settled_at FROM invoice_policy WHERE :refund.status = 'succeeded'
 )
 {outbox.INSERT}
 """)

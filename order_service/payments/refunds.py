@@ -81,13 +81,18 @@ async def request_worth(
     reason: str,
     return_id: UUID | None = None,
     traceparent: str | None = None,
+    *,
+    pieces: list[dict[str, int]],
 ) -> int:
     """Refunds the price of returned or lost pieces, or what is left of it; returns the amount. The order must be
-    locked. `traceparent`: as in `request`."""
+    locked. `traceparent`: as in `request`; `pieces`: as in `Refund`, which has them if it alone pays for all of
+    them."""
     account = await queries.account(tx, order.id)
     amount = min(worth, max(order.net_paid, 0), account.left_in(order.currency))
+    parts = account.spread(amount, order.currency)
+    paid_for = pieces if amount == worth and len(parts) == 1 else None
     with continue_trace(traceparent or current_traceparent()):
-        await _insert(tx, order, account.spread(amount, order.currency), reason, None, return_id)
+        await _insert(tx, order, parts, reason, None, return_id, pieces=paid_for)
     return amount
 
 
@@ -99,6 +104,7 @@ async def _insert(
     requested_by: UUID | None,
     return_id: UUID | None = None,
     note: str | None = None,
+    pieces: list[dict[str, int]] | None = None,
 ) -> list[Refund]:
     """Inserts a refund of each payment's part, with its event. The customer reads `reason`, only staff read `note`. The
     order must be locked."""
@@ -114,6 +120,7 @@ async def _insert(
             gateway=payment.gateway,
             return_id=return_id,
             note=note,
+            pieces=pieces,
         )
         payment.version += 1
         order.refunding += part * (payment.currency == order.currency)

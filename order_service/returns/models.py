@@ -217,6 +217,12 @@ class Returnable:
         """What was paid for more pieces of each line than are `gone`, in the minor unit of `currency`."""
         return paid_for(self.lines, pieces, self.gone(), currency)
 
+    def refunded_pieces(self, pieces: Mapping[int, int]) -> list[dict[str, int]]:
+        """What a refund of these pieces stores of them (`Refund.pieces`): which pieces of each line they are."""
+        gone = self.gone()
+        found = [(line.position, gone[line.position], pieces.get(line.position, 0)) for line in self.lines]
+        return [{"position": at, "before": before, "quantity": count} for at, before, count in found if count]
+
     def all_returned(self) -> bool:
         """Whether at least one piece was returned, and all others were returned or lost."""
         gone = self.gone()

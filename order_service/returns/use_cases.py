@@ -16,7 +16,7 @@ from order_service.orders.models import NOTE, Actor, Order
 from order_service.payments import refunds
 from order_service.payments.refund_settlement import on_return_refunded
 from order_service.returns import events, queries
-from order_service.returns.models import Return, ReturnStatus, ReturnWindowOver, Wanted
+from order_service.returns.models import Return, Returnable, ReturnStatus, ReturnWindowOver, Wanted
 from order_service.returns.queries import ALL_ENDED
 from service_kit.clock import utcnow
 from service_kit.database import Transaction
@@ -99,8 +99,8 @@ async def apply_received(tx: Transaction, news: Sequence[Received]) -> None:
             log.error("unknown_return", return_id=str(each.return_id), order_id=str(each.order_id))
         elif not any(each.came.values()):
             await _close(tx, order, found, each.traceparent)
-        elif found.receive(each.came, await queries.returnable(tx, order), utcnow()):
-            await _schedule_check(tx, order, found, each.traceparent)
+        elif found.receive(each.came, bought := await queries.returnable(tx, order), utcnow()):
+            await _schedule_check(tx, order, found, bought, each.traceparent)
     await refunds.save(tx, held.values())
 
 
@@ -119,8 +119,13 @@ async def _close(tx: Transaction, order: OrderState, found: Return, traceparent:
         order.move(Trigger.RETURN_CLOSED, _cause(found, Actor.INVENTORY, None, "it never came", traceparent))
 
 
-async def _schedule_check(tx: Transaction, order: OrderState, found: Return, traceparent: str | None) -> None:
-    found.refund(await refunds.request_worth(tx, order, found.worth or 0, "returned", found.id, traceparent))
+async def _schedule_check(
+    tx: Transaction, order: OrderState, found: Return, bought: Returnable, traceparent: str | None
+) -> None:
+    """`bought` does not contain the pieces received now."""
+    pieces = bought.refunded_pieces({line["position"]: line["received"] for line in found.lines})
+    worth = found.worth or 0
+    found.refund(await refunds.request_worth(tx, order, worth, "returned", found.id, traceparent, pieces=pieces))
     await queries.save(tx, found)
     all_returned = order.status in ALL_ENDED and (await queries.returnable(tx, order)).all_returned()
     trigger = Trigger.LAST_RETURN_RECEIVED if all_returned else Trigger.RETURN_RECEIVED

@@ -11,6 +11,7 @@ from inventory_service.tests.inventory import Inventory, expected, fulfilment, r
 from notification_service.tests.conftest import example
 from notification_service.tests.conftest import record as as_record
 from order_service.tests.conftest import Shop as Orders
+from order_service.tests.invoices.stored import invoice
 from service_kit.ids import uuid7
 from tests.harness.service import Served
 
@@ -71,7 +72,9 @@ async def _shop(served: Served, user_id: UUID) -> Known:
         payments.append(payment)
         orders += [str(waiting), str(paid)]
     ids = [str(id) for id in products]
+    numbers = await invoice(served, *(UUID(id) for id in orders[1::2]))
     return {
+        "path.number": numbers,
         "body.lines[*].product_id": ids,
         "path.product_id": ids,
         "path.payment_id": payments,

@@ -23,6 +23,7 @@ from contracts.money import Money
 from contracts.quantity import ProductQuantity
 from order_service.payments.models import Payment, PaymentState, Refund
 from order_service.returns.models import Return
+from order_service.tests.invoices.stored import invoice
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from tests.harness.service import NEEDED, Served, serve
@@ -189,6 +190,7 @@ async def _order(served: Served) -> SeededService:
         await tx.flush()
         tx.add(Refund(payment_id=payment.id, order_id=order_id, amount=50, currency="GBP", gateway="sandbox"))
         tx.add(Return(order_id=order_id, customer_id=found.owner, currency="GBP", reason=OWNERS_NAME, lines=[]))
+    await invoice(served, order_id)
     found.values = {
         "product_id": str(product_id), "order_id": order["id"],
         "customer_id": str(found.owner), "number": order["number"],

@@ -202,7 +202,8 @@ def _notified(books: Books) -> Found:
     yield from same("notified of", {str(k): n for k, n in published.items()}, {str(k): n for k, n in steps.items()})
     by_order: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for (id, kind), count in published.items():
-        if kind != "payment.failed":  # after a crash: another attempt follows
+        # After a crash another attempt follows a failed one; invoices are no step of the order.
+        if kind not in ("payment.failed", "invoice.issued"):
             by_order[id][kind] = count
     given_back = Counter(str(row["order_id"]) for row in books.rows["refunds"] if row["status"] == "succeeded")
     decided, sent = returns.published(books), goods.published(books)

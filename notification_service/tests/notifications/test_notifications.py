@@ -6,9 +6,15 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events import EVENTS, Event
-from contracts.events.order_notification import OrderAwaitingPayment, OrderPaid, OrderPlaced, OrderShipped
+from contracts.events.order_notification import (
+    InvoiceIssued,
+    OrderAwaitingPayment,
+    OrderPaid,
+    OrderPlaced,
+    OrderShipped,
+)
 from contracts.events.payment_status import PaymentFailed, PaymentRefunded, PaymentSucceeded
-from notification_service.kinds import Kind
+from notification_service.kinds import MAIL_ONLY, Kind
 from notification_service.tests.conftest import Shop, example, inbox, record
 from service_kit.ids import uuid7
 
@@ -17,10 +23,12 @@ NOTIFIED = [event for event in EVENTS if event.notifies_customer]
 
 def test_every_event_for_customers_has_one_notification_kind() -> None:
     assert {Kind.of(event) for event in NOTIFIED} == set(Kind)
-    assert len(NOTIFIED) == 16
+    assert len(NOTIFIED) == 17
 
 
-@pytest.mark.parametrize("kind", NOTIFIED, ids=lambda kind: kind.type)
+@pytest.mark.parametrize(
+    "kind", [event for event in NOTIFIED if Kind.of(event) not in MAIL_ONLY], ids=lambda kind: kind.type
+)
 async def test_the_customer_is_notified(shop: Shop, kind: type[Event], order_id: UUID) -> None:
     customer = await shop.customer()
     await shop.deliver(example(kind, customer_id=customer.user_id, order_id=order_id))
@@ -32,6 +40,34 @@ async def test_the_customer_is_notified(shop: Shop, kind: type[Event], order_id:
     assert item["read_at"] is None
     assert "100042" in item["title"]
     assert "100042" in item["body"]
+
+
+async def test_invoices_are_mailed_as_a_link_and_are_not_in_the_inbox(shop: Shop) -> None:
+    customer = await shop.customer()
+    event = example(InvoiceIssued, customer_id=customer.user_id)
+    await shop.deliver(event)
+    await shop.deliver(example(InvoiceIssued, customer_id=customer.user_id, credit_note=True), uuid7())
+    assert await inbox(customer) == {"items": [], "next": None, "unread": 0}
+    assert (await customer.post("/notifications/read-all")).json() == {"marked": 0}
+    [id] = await shop.sql("SELECT id FROM notifications LIMIT 1")
+    assert (await customer.post(f"/notifications/{id[0]}/read")).status_code == 404
+
+    await shop.send_mail()
+    first, second = sorted(shop.office.mails, key=lambda mail: str(mail["Subject"]), reverse=True)
+    assert first["Subject"] == "Invoice INV-2026-000042 for your order 100042"
+    assert second["Subject"] == "Credit note INV-2026-000042 for your order 100042"
+    for form in ("plain", "html"):
+        part = first.get_body([form])
+        assert part is not None
+        assert event.link in part.get_content()
+
+
+async def test_customers_can_do_without_mails_of_invoices(shop: Shop) -> None:
+    customer = await shop.customer()
+    off = {"kind": "invoice.issued", "channel": "email", "enabled": False}
+    assert (await customer.put("/preferences", json={"items": [off]})).status_code == 200
+    await shop.deliver(example(InvoiceIssued, customer_id=customer.user_id))
+    assert await shop.deliveries() == []
 
 
 async def test_internal_events_notify_nobody(shop: Shop) -> None:

@@ -9,7 +9,7 @@ NO_PLACED = {"items": [{"kind": "order.placed", "channel": "email", "enabled": F
 async def test_every_kind_is_mailed_unless_it_is_disabled(shop: Shop) -> None:
     customer = await shop.customer()
     before = await customer.get("/preferences")
-    assert len(before.json()["items"]) == 16
+    assert len(before.json()["items"]) == 17
     assert all(item["enabled"] for item in before.json()["items"])
 
     kept = await customer.put("/preferences", json=NO_PLACED, headers={"If-Match": before.headers["ETag"]})
