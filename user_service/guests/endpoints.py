@@ -44,7 +44,7 @@ async def create(guests: UseGuests, origin: FromWhere, response: Response, body:
     summary="Change my e-mail address as a guest",
     responses=problems(NotFound, NotAGuest, TooManyRequests),
 )
-async def set_email(body: GuestEmail, tx: Session, throttle: UseThrottle, me: Writer) -> None:
+async def set_email(body: GuestEmail, tx: Session, me: Writer, throttle: UseThrottle) -> None:
     """Sets the address for mails about the guest's orders, and mails a link to it. Links that were mailed to the former
     address become invalid."""
     await use_cases.set_email(tx, throttle, me, body.email)
