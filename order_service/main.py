@@ -35,44 +35,47 @@ from order_service.taxes import endpoints as taxes
 from order_service.taxes.jobs import JOBS as TAX_JOBS
 from service_kit.http.application import create_app
 
+ROUTERS = [
+    carts.router,
+    quotes.router,
+    drafts.router,
+    search.router,  # before the orders, whose `/orders/{order_id}` would match `/orders/export`
+    orders.router,
+    annotations.router,
+    fulfilment.router,
+    payments.router,
+    payments.refund_router,
+    payment_links.router,
+    returns.router,
+    taxes.router,
+    taxes.tax_id_router,
+    tax_report.router,
+    promotions.router,
+    previews.router,
+    shipping.zone_router,
+    shipping.method_router,
+    invoices.router,
+]
+JOBS = [
+    *ORDER_JOBS,
+    *PAYMENT_JOBS,
+    *DRAFT_JOBS,
+    *INVOICE_JOBS,
+    *LINK_JOBS,
+    *PROMOTION_JOBS,
+    *SEARCH_JOBS,
+    *TAX_JOBS,
+]
+
 
 def create(settings: Settings | None = None) -> FastAPI:
     return create_app(
         settings or Settings(),
         title="Online Mart · orders",
         description="Carts, orders, their payments and returns. An order is placed without asking any other service.",
-        routers=[
-            carts.router,
-            quotes.router,
-            drafts.router,
-            search.router,  # before the orders, whose `/orders/{order_id}` would match `/orders/export`
-            orders.router,
-            annotations.router,
-            fulfilment.router,
-            payments.router,
-            payments.refund_router,
-            payment_links.router,
-            returns.router,
-            taxes.router,
-            taxes.tax_id_router,
-            tax_report.router,
-            promotions.router,
-            previews.router,
-            shipping.zone_router,
-            shipping.method_router,
-            invoices.router,
-        ],
+        routers=ROUTERS,
         personal_data=PERSONAL_DATA,
         consumers=[catalogue_consumers, fulfilment_consumers, payment_consumers, return_consumers],
-        jobs=[
-            *ORDER_JOBS,
-            *PAYMENT_JOBS,
-            *DRAFT_JOBS,
-            *INVOICE_JOBS,
-            *LINK_JOBS,
-            *PROMOTION_JOBS,
-            *SEARCH_JOBS,
-            *TAX_JOBS,
-        ],
+        jobs=JOBS,
         lifespan=open_resources,
     )

@@ -48,6 +48,10 @@ _NUMBERS = Statement("""
 INSERT INTO invoice_series AS series (id, prefix, year, next) VALUES (:id, :prefix, :year::int, :count::bigint + 1)
 ON CONFLICT (id) DO UPDATE SET next = series.next + :count::bigint RETURNING next - :count::bigint
 """)
+_SKIP_NUMBERS = Statement("""
+INSERT INTO invoice_series AS series (id, prefix, year, next) VALUES (:id, :prefix, :year::int, :number::bigint + 1)
+ON CONFLICT (id) DO UPDATE SET next = greatest(series.next, excluded.next)
+""")
 _INSERT = Statement(insert("issued", Invoice))
 _INSERT_RECIPIENTS = Statement(insert("recipients", InvoiceRecipient))
 # Of invoices whose year ended so long ago.
@@ -113,6 +117,12 @@ async def take_numbers(tx: Transaction, prefix: str, year: int, count: int) -> t
     """The series, and the first of `count` numbers in it that belong to this transaction."""
     series = f"{prefix}-{year}"
     return series, await _NUMBERS.fetchval(tx, id=series, prefix=prefix, year=year, count=count)
+
+
+async def skip_numbers(tx: Transaction, series: str, number: int) -> None:
+    """The next number of the series is above this one."""
+    prefix, _, year = series.rpartition("-")
+    await _SKIP_NUMBERS.execute(tx, id=series, prefix=prefix, year=int(year), number=number)
 
 
 async def add(tx: Transaction, issued: Sequence[Invoice], recipients: Iterable[dict[str, Any]]) -> None:

@@ -254,8 +254,7 @@ class OrderState:
     refunding: int = 0
     delivered_at: datetime | None = None
     client_address: str | None = None
-    redeemed: int = 0
-    """How many codes it was placed with."""
+    redeemed: int = 0  # codes
     shipping: dict[str, Any] | None = None
     """The chosen shipping method, as `Order.shipping`."""
     pays_by_token: bool = False

@@ -130,7 +130,7 @@ async def _place(
         order = replace(order, owes_alone=None, limits=limits if limits and limits.any else None)
         outcome = await queries.place(connection, order, events, key, placed.body, placed.location)
     except queries.PromotionLimitReached:
-        return await _limit_reached(connection, wanted, key, who.user_id, account_id, rules)
+        return await _limit_reached(connection, wanted, key, who.user_id, settings, rules)
     if outcome.is_new:
         metrics.PLACED.inc()  # the statement was the transaction
         return placed
@@ -175,15 +175,15 @@ async def _read(
 
 
 async def _limit_reached(
-    connection: Connection, wanted: OrderIn, key: Key, caller_id: UUID, account_id: UUID, rules: RulesHolder
+    connection: Connection, wanted: OrderIn, key: Key, caller_id: UUID, settings: Settings, rules: RulesHolder
 ) -> StoredResponse:
     """The stored response, if a concurrent duplicate request committed first. Raises: PromotionUnusable, for the codes
     that other orders have used up since they were read."""
-    found = await _read(connection, wanted, key, caller_id, account_id, None)
+    found = await _read(connection, wanted, key, caller_id, wanted.customer_id or caller_id, None)
     if found.stored is not None:
         return found.stored
     terms = await terms_of(connection, found.row, rules, _destination(wanted), wanted.shipping_method)
-    quote_order(_lines(wanted, found), found.products, utcnow(), asked=wanted.currency, preferred="", terms=terms)
+    _quote(wanted, found, terms, settings, utcnow())
     # The use was given back in the meantime.
     raise PromotionUnusable(
         codes=[{"code": each.code, "reason": Reason.EXHAUSTED} for each in terms.codes], retry_after=1
@@ -242,9 +242,7 @@ def _make(
     details: dict[str, Any] | None = None,
 ) -> tuple[Placed, list[Event]]:
     now = utcnow()
-    lines = _lines(wanted, found)
-    asked, preferred, expected = wanted.currency, settings.default_currency, wanted.expected_total
-    quote = quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected, terms=terms)
+    quote = _quote(wanted, found, terms, settings, now)
     customer_id = wanted.customer_id or actor_id
     trusted = limits is None or found.email_is_confirmed
     if agreed := quote.agreed_prices():
@@ -256,11 +254,7 @@ def _make(
         payment_status=payment_status(quote.total, captured=0, refunded=0),
         currency=quote.currency,
         total=quote.total,
-        discount=quote.discount,
-        tax=quote.tax,
-        prices_include_tax=quote.prices_include_tax,
-        shipping=shipping_values(quote.shipping),
-        tax_note=quote.tax_note,
+        **_amounts(quote, terms),
         tax_id=wanted.tax_id,
         pay_by=now + _time_to_pay(wanted, settings, trusted=trusted),
         payment=wanted.payment,
@@ -277,15 +271,36 @@ def _make(
         owes_alone=True if limits and not found.account_has_unpaid else None,
         limits=limits if limits and need_counting(limits, found, quote.lines) else None,
         version=2,  # the version of the last of `_events`
-        adjustments=quote.adjustments,
-        redemptions=_redemptions(quote, terms.rules),
         customer_key=found.row["customer_key"],
     )
-    # Not validated, since every value is our own; a test compares it with a validated model.
+    return Placed(order, _body(order), f"/orders/{order.id}"), _events(order, settings, quote.shipping)
+
+
+def _amounts(quote: Quote, terms: Terms) -> dict[str, Any]:
+    """What the order stores of its quote besides the total and the lines."""
+    return {
+        "discount": quote.discount,
+        "tax": quote.tax,
+        "prices_include_tax": quote.prices_include_tax,
+        "shipping": shipping_values(quote.shipping),
+        "tax_note": quote.tax_note,
+        "adjustments": quote.adjustments,
+        "redemptions": _redemptions(quote, terms.rules),
+    }
+
+
+def _body(order: NewOrder) -> bytes:
+    """Not validated, since every value is our own; a test compares it with a validated model."""
     answer = order_values(order, order.lines, len(order.lines), [], for_staff=False)
     answer["bill_to"] = order.bill_to
     answer["quote"] = quote_values(order, order.lines, order.shipping, order.adjustments)
-    return Placed(order, to_json(answer), f"/orders/{order.id}"), _events(order, settings, quote.shipping)
+    return to_json(answer)
+
+
+def _quote(wanted: OrderIn, found: Found, terms: Terms, settings: Settings, now: datetime) -> Quote:
+    lines, asked, preferred = _lines(wanted, found), wanted.currency, settings.default_currency
+    expected = wanted.expected_total
+    return quote_order(lines, found.products, now, asked=asked, preferred=preferred, expected=expected, terms=terms)
 
 
 def _destination(wanted: OrderIn) -> Destination:

@@ -9,6 +9,7 @@ from contracts.events import inventory_deduction as requests
 from contracts.events import order_notification as steps
 from contracts.events import payment_status as money
 from contracts.events.base import Event
+from order_service.invoices import use_cases as invoices
 from order_service.orders import queries as orders
 from order_service.orders.lifecycle import Cause, OrderState, Trigger
 from order_service.orders.models import Actor, FulfilmentStatus, HistoryEntry, Order, OrderLine, Status
@@ -209,6 +210,11 @@ async def _decide_return(of: Repeated, event: steps.ReturnApproved | steps.Retur
     await decide_return(of.tx, event, of.at)
 
 
+async def _issue_invoice(of: Repeated, event: steps.InvoiceIssued) -> None:
+    if not await invoices.issue_again(of.tx, of.settings, event, of.at):
+        of.journal.note("invoices that can't be made again: their numbers are not given again", event.invoice_number)
+
+
 async def _locked(of: Repeated, order_id: UUID) -> OrderState | None:
     order = await orders.lock(of.tx, order_id)
     if order is None:
@@ -230,6 +236,7 @@ FUNCTIONS: dict[type[Event], Repeat] = {
     requests.ReleaseRequested: _moved_by(Trigger.CANCEL, Actor.CUSTOMER),
     steps.OrderExpired: _moved_by(Trigger.PAY_BY_PASSED, Actor.CLOCK),
     steps.OrderCompleted: _moved_by(Trigger.RETURN_WINDOW_OVER, Actor.CLOCK),
+    steps.InvoiceIssued: _issue_invoice,
     steps.ReturnRequested: _request_return,
     steps.ReturnApproved: _decide_return,
     steps.ReturnRefused: _decide_return,

@@ -24,43 +24,59 @@ class CurrencyNeeded(Problem, status=422, type="currency-needed"):
     """Amounts in different currencies can't be compared: give the `currency` of `total_from` and `total_to`."""
 
 
+_Status = Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")]
+_Number = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")]
+_CustomerId = Annotated[UUID | None, Query(description="staff: only this customer's")]
+_Stuck = Annotated[bool | None, Query(description="staff: whether it waits too long for another service")]
+_Email = Annotated[
+    str | None, Query(max_length=254, description="staff: the account's whole e-mail address, in any case")
+]
+_Name = Annotated[
+    str | None,
+    Query(
+        min_length=1,
+        max_length=100,
+        description="staff: part of the recipient's or the account's name; case and accents are ignored",
+    ),
+]
+_ProductId = Annotated[UUID | None, Query(description="staff: orders with a line of this product")]
+_Sku = Annotated[str | None, Query(max_length=100, description="staff: the same by the product's SKU, as it is now")]
+_PlacedFrom = Annotated[
+    Moment | None,
+    Query(description="staff: placed at this time (with offset) or later; a date is a day in UTC"),
+]
+_PlacedTo = Annotated[
+    Moment | None, Query(description="staff: placed before this time; a date includes that day, in UTC")
+]
+_TotalFrom = Annotated[
+    int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: in the minor unit of `currency`, which it needs")
+]
+_TotalTo = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: this amount included")]
+_Currency = Annotated[Currency | None, Query(description="staff: the currency of the order")]
+_Country = Annotated[Country | None, Query(description="staff: of the shipping address")]
+_PaymentStatus = Annotated[
+    list[PaymentStatus] | None, Query(max_length=len(PaymentStatus), description="staff: one or several")
+]
+_Tag = Annotated[str | None, Query(max_length=MAX_TAG, description="staff: orders with this tag")]
+
+
 async def wanted(
-    status: Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")] = None,
-    number: Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")] = None,
-    customer_id: Annotated[UUID | None, Query(description="staff: only this customer's")] = None,
-    stuck: Annotated[bool | None, Query(description="staff: whether it waits too long for another service")] = None,
-    email: Annotated[
-        str | None, Query(max_length=254, description="staff: the account's whole e-mail address, in any case")
-    ] = None,
-    name: Annotated[
-        str | None,
-        Query(
-            min_length=1,
-            max_length=100,
-            description="staff: part of the recipient's or the account's name; case and accents are ignored",
-        ),
-    ] = None,
-    product_id: Annotated[UUID | None, Query(description="staff: orders with a line of this product")] = None,
-    sku: Annotated[
-        str | None, Query(max_length=100, description="staff: the same by the product's SKU, as it is now")
-    ] = None,
-    placed_from: Annotated[
-        Moment | None,
-        Query(description="staff: placed at this time (with offset) or later; a date is a day in UTC"),
-    ] = None,
-    placed_to: Annotated[
-        Moment | None, Query(description="staff: placed before this time; a date includes that day, in UTC")
-    ] = None,
-    total_from: Annotated[
-        int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: in the minor unit of `currency`, which it needs")
-    ] = None,
-    total_to: Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: this amount included")] = None,
-    currency: Annotated[Currency | None, Query(description="staff: the currency of the order")] = None,
-    country: Annotated[Country | None, Query(description="staff: of the shipping address")] = None,
-    payment_status: Annotated[
-        list[PaymentStatus] | None, Query(max_length=len(PaymentStatus), description="staff: one or several")
-    ] = None,
-    tag: Annotated[str | None, Query(max_length=MAX_TAG, description="staff: orders with this tag")] = None,
+    status: _Status = None,
+    number: _Number = None,
+    customer_id: _CustomerId = None,
+    stuck: _Stuck = None,
+    email: _Email = None,
+    name: _Name = None,
+    product_id: _ProductId = None,
+    sku: _Sku = None,
+    placed_from: _PlacedFrom = None,
+    placed_to: _PlacedTo = None,
+    total_from: _TotalFrom = None,
+    total_to: _TotalTo = None,
+    currency: _Currency = None,
+    country: _Country = None,
+    payment_status: _PaymentStatus = None,
+    tag: _Tag = None,
 ) -> Wanted:
     """Raises: CurrencyNeeded."""
     if currency is None and (total_from is not None or total_to is not None):

@@ -28,6 +28,17 @@ NAME = "'Ada ' || n || repeat(' x', 300)"
 """Long, so that a sequential scan of so few rows costs more than the look-up in an index."""
 
 
+async def _fill_promotions(connection: Any) -> None:
+    effect = """'{"kind": "percent", "rate": 100000, "most": {}}'"""
+    scope = """'{"product_ids": [], "category_ids": [], "exclude_product_ids": []}'"""
+    promotions = {"status": "'ended'", "stage": "'order'", "effect": effect, "scope": scope, "ended_at": "now()"}
+    await fill(connection, "promotions", columns=promotions)
+    await fill(connection, "promotion_codes", columns={"used": "0", "most": "1"})
+    await fill(connection, "promotion_uses", columns={"used": "0", "most": "1"})
+    await fill(connection, "promotion_customers", columns={"used": "1", "most": "1"})
+    await fill(connection, "redemptions")
+
+
 @pytest.fixture
 async def full(statements: Statements, shop: Shop) -> Shop:
     """A shop with full tables, whose statements are recorded."""
@@ -58,14 +69,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()", **known})
     for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
-    effect = """'{"kind": "percent", "rate": 100000, "most": {}}'"""
-    scope = """'{"product_ids": [], "category_ids": [], "exclude_product_ids": []}'"""
-    promotions = {"status": "'ended'", "stage": "'order'", "effect": effect, "scope": scope, "ended_at": "now()"}
-    await fill(connection, "promotions", columns=promotions)
-    await fill(connection, "promotion_codes", columns={"used": "0", "most": "1"})
-    await fill(connection, "promotion_uses", columns={"used": "0", "most": "1"})
-    await fill(connection, "promotion_customers", columns={"used": "1", "most": "1"})
-    await fill(connection, "redemptions")
+    await _fill_promotions(connection)
     await fill(connection, "code_guesses", columns={"at": "now()"})
     await connection.close()
     statements.clear()
