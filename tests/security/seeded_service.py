@@ -189,6 +189,8 @@ async def _order(served: Served) -> SeededService:
         "product_id": str(product_id), "order_id": order["id"],
         "customer_id": str(found.owner), "number": order["number"],
     }  # fmt: skip
+    draft = {**body, "customer_id": str(found.owner)}
+    _made(await found.admin.post("/drafts", json=draft))
     found.ids["/cart/items", "product_id"] = str(product_id)
     return found
 

@@ -5,7 +5,7 @@ from tests.security.operations import SERVICES, Operation, operations
 
 READS = ("get",)
 CHECKED_BY_USE_CASES = {
-    "orders:write:any", "orders:cancel:any", "orders:agree-price", "payments:write:any", "returns:write:any",
+    "orders:write:any", "orders:cancel:any", "orders:agree-price", "returns:write:any",
 }  # fmt: skip
 """Permissions that no operation declares: use cases look them up where a customer's permission is not enough."""
 
