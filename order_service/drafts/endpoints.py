@@ -98,7 +98,7 @@ async def change_draft(
 @router.delete(
     "/{draft_id}",
     status_code=204,
-    summary="Drop a draft",
+    summary="Discard a draft",
     responses=problems(NotFound, PreconditionFailed, DraftNotOpen),
 )
 async def drop_draft(draft_id: UUID, tx: Transaction, expected: IfMatch, _: Manager) -> None:

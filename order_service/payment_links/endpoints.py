@@ -42,7 +42,6 @@ NO_STORE = {"Cache-Control": "no-store"}
 @router.post(
     "/drafts/{draft_id}/link",
     status_code=201,
-    tags=["drafts"],
     summary="Create the payment link of a draft",
     responses=problems(NotFound, DraftNotOpen),
 )
@@ -67,7 +66,7 @@ async def create_link_of_order(
 
 @router.get(
     "/payment-link",
-    summary="Show what a payment link is for",
+    summary="Get what a payment link is for",
     openapi_extra=PUBLIC,
     responses=problems(PaymentLinkInvalid, TooManyRequests),
 )

@@ -57,6 +57,11 @@ SELECT o.id FROM orders o WHERE o.id = ANY(:ids::uuid[]) AND o.status IN ('pendi
   AND NOT EXISTS (SELECT FROM payments p WHERE p.order_id = o.id AND p.settled_at IS NULL)
 ORDER BY o.id
 """)
+# Of customers whose orders were recovered: one of those may be this draft, which must not be placed a second time.
+DROP_DRAFTS = Statement("""
+UPDATE drafts SET status = 'dropped', version = version + 1
+WHERE status = 'open' AND customer_id = ANY(:customer_ids::uuid[]) RETURNING id
+""")
 OPEN_PAYMENT = Statement("SELECT id FROM payments WHERE order_id = :order_id AND settled_at IS NULL")
 
 

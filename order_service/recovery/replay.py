@@ -33,6 +33,8 @@ async def recover(tx: Transaction, journal: Journal, settings: Settings) -> None
     placed = [event for event in map(event_of, journal.own) if isinstance(event, OrderPlaced)]
     unpaid = await queries.WITHOUT_TOKEN.fetch(tx, ids=[event.order_id for event in placed])
     journal.note("recovered and unpaid: payment tokens are lost, ask their customers to pay", *(id for (id,) in unpaid))
+    dropped = await queries.DROP_DRAFTS.fetch(tx, customer_ids=list({event.customer_id for event in placed}))
+    journal.note("drafts dropped: they may be among the recovered orders", *(id for (id,) in dropped))
     await _jump(tx, journal)
 
 

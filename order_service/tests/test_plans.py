@@ -7,8 +7,10 @@ import asyncpg
 import pytest
 
 from contracts.events import shipment_notification as parcels
+from order_service.drafts.jobs import drop_expired
 from order_service.fulfilment import jobs
 from order_service.orders.models import Status
+from order_service.payment_links.jobs import prune_invalid_attempts
 from order_service.payments.jobs import count_overdue
 from order_service.payments.models import Payment, PaymentState
 from order_service.personal_data import PERSONAL_DATA
@@ -16,6 +18,7 @@ from order_service.promotions import guesses
 from order_service.promotions import jobs as promotion_jobs
 from order_service.promotions.guesses import Guesser
 from order_service.search.jobs import add_orders
+from order_service.tests.conftest import SHIP_TO as ADDRESS
 from order_service.tests.conftest import Shop
 from order_service.tests.promotions.conftest import activated, redeem
 from service_kit.clock import utcnow
@@ -62,6 +65,10 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
     await fill(connection, "returns", columns={"status": "'refunded'", "lines": "'[]'", **money})
     await fill(connection, "outbox", columns={"published_at": "now()"})
+    draft = {"status": "CASE WHEN n % 50 = 0 THEN 'open' ELSE 'dropped' END", "expires_at": later}
+    await fill(connection, "drafts", columns=draft)
+    await fill(connection, "invalid_link_attempts", columns={"since": "now() - make_interval(secs => n / 2)"})
+    await fill(connection, "payment_links", columns={"order_id": "uuidv7()"})
     copies = ("catalogue_products", "stock_levels")
     for table in ("order_lines", "order_shipments", "payment_tokens", "carts", "cart_items", *copies):
         await fill(connection, table)
@@ -94,6 +101,9 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
         ("/promotions", {"status": "ended"}),
         (f"/promotions/{promotion}/codes", {}),
         (f"/promotions/{promotion}/redemptions", {}),
+        ("/drafts", {}),
+        ("/drafts", {"status": "open"}),
+        ("/drafts", {"customer_id": str(full.customer.user_id)}),
     ):
         first = await full.staff.get(path, params={"limit": "1", **params})
         assert first.status_code == 200, first.text
@@ -150,6 +160,7 @@ async def _live(shop: Shop) -> None:
     await jobs.expire(shop.runtime)
     await jobs.complete(shop.runtime)
     await jobs.detect_stuck_orders(shop.runtime)
+    await _pay_a_draft(shop)
     await count_overdue(shop.runtime)
     await erase_again(shop.runtime, PERSONAL_DATA)
 
@@ -201,6 +212,24 @@ async def _return(shop: Shop, order_id: UUID) -> None:
         )
     )  # fmt: skip
     assert (await shop.customer.get(path)).json()["items"][0]["status"] == "received"
+
+
+async def _pay_a_draft(shop: Shop) -> None:
+    """By its link, after an invalid one; the gateway does not answer. Its customer then gets another link."""
+    line = {"product_id": str(await shop.product()), "quantity": 1}
+    body = {"lines": [line], "ship_to": ADDRESS, "customer_id": str(await shop.known_customer())}
+    draft = f"/drafts/{(await shop.staff.post('/drafts', json=body)).json()['id']}"
+    token = (await shop.staff.post(f"{draft}/link")).json()["token"]
+    public = shop.served.anonymous
+    for link, status in ((token, 200), ("x" * 64, 404)):
+        assert (await public.get("/payment-link", headers={"Payment-Link": link})).status_code == status
+    placed = await shop.staff.post(f"{draft}/order", headers={"Idempotency-Key": "draft"})
+    await shop.accept(UUID(placed.json()["id"]))
+    paid = await public.post("/payment-link/payments", headers={"Payment-Link": token}, json={"token": "tok_ok"})
+    assert paid.status_code == 503
+    assert (await shop.staff.post(f"{placed.headers['Location']}/payment-link")).status_code == 201
+    await drop_expired(shop.runtime)
+    await prune_invalid_attempts(shop.runtime)
 
 
 _PARCEL = (parcels.ShipmentCreated, parcels.ShipmentDispatched, parcels.ShipmentDelivered)

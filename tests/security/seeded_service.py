@@ -195,6 +195,8 @@ async def _order(served: Served) -> SeededService:
         "product_id": str(product_id), "order_id": order["id"],
         "customer_id": str(found.owner), "number": order["number"],
     }  # fmt: skip
+    draft = {**body, "customer_id": str(found.owner)}
+    _made(await found.admin.post("/drafts", json=draft))
     found.ids["/cart/items", "product_id"] = str(product_id)
     zone = _made(await found.admin.post("/tax/zones", json={"name": "Ireland", "countries": ["IE"]}))
     rate = {"zone_id": zone["id"], "tax_class": "standard", "rate": "0.23", "name": "VAT"}

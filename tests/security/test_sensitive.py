@@ -4,7 +4,7 @@ from contracts.permissions import ROLES, SENSITIVE, Role
 from tests.security.operations import SERVICES, Operation, operations
 
 READS = ("get",)
-CHECKED_BY_USE_CASES = {"orders:cancel:any", "orders:agree-price", "payments:write:any", "returns:write:any"}
+CHECKED_BY_USE_CASES = {"orders:cancel:any", "orders:agree-price", "returns:write:any"}
 """Permissions that no operation declares: use cases look them up where a customer's permission is not enough."""
 READS_EVERYTHING = {"orders:export:any"}
 """Permissions to read so much at once that they end at once, too."""

@@ -32,6 +32,10 @@ TABLES = {
     "returns": "id, order_id, status, lines, reason, worth, to_refund",
     "order_shipments": "id, order_id, status, shipments_of_order, carrier, tracking_number, lines, version",
 }
+DRAFT = """
+INSERT INTO drafts (id, customer_id, content, status, expires_at, version, created_by, created_at)
+VALUES ($1, $2, '{}', 'open', now() + interval '1 day', 1, $2, now())
+"""
 
 
 class Life:
@@ -234,6 +238,19 @@ async def test_a_lost_payment_token_is_named(life: Life, restored: Database) -> 
     [(what, orders)] = [(what, names) for what, names in journal.lists.items() if "payment tokens" in what]
     assert orders == [str(order_id)]
     assert journal.found[what] == 1
+
+
+async def test_a_draft_that_may_have_been_placed_since_is_dropped(life: Life, restored: Database) -> None:
+    await life.placed()
+    theirs, others = uuid7(), uuid7()
+    async with restored.connection() as connection:
+        for id, customer_id in ((theirs, life.shop.customer.user_id), (others, uuid4())):
+            await connection.execute(DRAFT, id, customer_id)
+    journal = await _recover(life, restored)
+    async with restored.connection() as connection:
+        found = {row["id"]: row["status"] for row in await connection.fetch("SELECT id, status FROM drafts")}
+    assert found == {theirs: "dropped", others: "open"}
+    assert journal.lists["drafts dropped: they may be among the recovered orders"] == [str(theirs)]
 
 
 async def test_money_of_an_unknown_order_is_refunded(life: Life, restored: Database) -> None:
