@@ -63,8 +63,8 @@ restart: .venv/locked  ## Restart one part (SERVICE=order); the others keep runn
 	@test -n "$(SERVICE)" || { echo "Name the part: make restart SERVICE=order" >&2; exit 1; }
 	@$(STACK) restart $(SERVICE)
 
-replay: .venv/locked  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz STOCK=0.8)
-	@$(TOOLS) replay --stock "$(STOCK)" $(if $(FILE),"$(FILE)")
+replay: .venv/locked  ## Replay a real shop's month and reconcile it (FILE=path.csv.gz STOCK=0.8 TAX=gb)
+	@$(TOOLS) replay --stock "$(STOCK)" $(if $(TAX),--tax "$(TAX)") $(if $(FILE),"$(FILE)")
 
 trail: .venv/locked  ## One order's way through all services (ORDER=100001)
 	@test -n "$(ORDER)" || { echo "Name the order: make trail ORDER=100001" >&2; exit 1; }

@@ -152,14 +152,16 @@ def replay(
     file: Annotated[Path | None, typer.Argument(help="CSV, gzipped or not; default: the shipped month")] = None,
     stock: Annotated[str, typer.Option(help="factor of the sold quantities to receive first; 0: none")] = "1.0",
     invoices: Annotated[int | None, typer.Option(min=1, help="only so many of the file's first invoices")] = None,
+    tax: Annotated[str, typer.Option(help="`gb`: tax orders to the UK, and reconcile the taxes too")] = "",
     secrets: Annotated[Path | None, typer.Option(help="of services that run elsewhere: see `demo`")] = None,
     url: Annotated[list[str] | None, typer.Option(help="one for each service that runs elsewhere")] = None,
 ) -> None:
     """Replay a real shop's month and reconcile it; the last line is the result as JSON."""
     from tools.replay.run import Staff, replay, stock_factor
     from tools.replay.sales import DEFAULT_FILE, read
+    from tools.replay.terms import known_tax
 
-    factor, sold = stock_factor(stock), read(file or DEFAULT_FILE)
+    factor, sold, taxed = stock_factor(stock), read(file or DEFAULT_FILE), known_tax(tax)
     if (secrets is None) != (not url):
         raise typer.BadParameter(
             "--secrets and --url belong together: both for services that run elsewhere, or neither"
@@ -171,7 +173,7 @@ def replay(
         if not shop.is_up():
             shop.up()
         staff = Staff.of(shop)
-    result = replay(staff, sold.first(invoices) if invoices else sold, factor, errors)
+    result = replay(staff, sold.first(invoices) if invoices else sold, factor, errors, taxed)
     output.print(result.table())
     if result.mismatches:
         output.print(result.mismatch_table())

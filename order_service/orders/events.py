@@ -49,8 +49,7 @@ def _event(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> Ev
             number=order.number,
             lines=[ProductQuantity(product_id=line["product_id"], quantity=line["quantity"]) for line in lines],
             ship_to=Address.model_validate(order.ship_to),
-            shipping=requests.ShippingMethod.model_validate(order.shipping) if order.shipping else None,
-            only_warehouse_id=order.shipping.get("warehouse_id") if order.shipping else None,
+            **_shipping(order.shipping),
         )
     if pending.kind in RETURNS:
         event: Event = pending.context(order, pending)
@@ -60,6 +59,13 @@ def _event(order: OrderState, pending: PendingEvent, lines: Sequence[Any]) -> Ev
             order_id=order.id, version=pending.version, refunded=order.is_refunded_in_full
         )
     return _step(order, pending, lines)
+
+
+def _shipping(chosen: dict[str, Any] | None) -> dict[str, Any]:
+    if chosen is None:
+        return {}
+    method = requests.ShippingMethod(code=chosen["method"], name=chosen["name"])
+    return {"shipping": method, "only_warehouse_id": chosen.get("warehouse_id")}
 
 
 def common_fields(order: OrderState, pending: PendingEvent) -> dict[str, Any]:

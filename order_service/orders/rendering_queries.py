@@ -42,7 +42,7 @@ json_agg(json_build_object(
 _SHIPPING = """
 CASE WHEN o.shipping IS NULL THEN '{"method": null, "name": null, "amount": 0, "discount": 0, "net": 0, "tax": 0,
                                    "total": 0, "from": null, "to": null}'::jsonb
-     ELSE o.shipping - '{id,kind,standard_amount,taxes}'::text[] END
+     ELSE o.shipping - '{id,kind,warehouse_id,standard_amount,taxes}'::text[] END
 """
 _ADJUSTMENTS = """
 CASE WHEN o.discount = 0 THEN '[]' ELSE (

@@ -128,6 +128,7 @@ def shipping_values(shipping: Shipping) -> dict[str, Any] | None:
         "to": method.to_date,
         "id": method.id,
         "kind": method.kind,
+        "warehouse_id": method.warehouse_id,
         "standard_amount": shipping.standard_amount,
         "taxes": [{"rate": each.rate, "net": each.net, "tax": each.tax} for each in shipping.taxes],
     }

@@ -70,7 +70,8 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "invalid_link_attempts", columns={"since": "now() - make_interval(secs => n / 2)"})
     await fill(connection, "payment_links", columns={"order_id": "uuidv7()"})
     copies = ("catalogue_products", "stock_levels")
-    for table in ("order_lines", "order_shipments", "payment_tokens", "carts", "cart_items", *copies):
+    await fill(connection, "order_lines", columns={"name": NAME})
+    for table in ("order_shipments", "payment_tokens", "carts", "cart_items", *copies):
         await fill(connection, table)
     known = {"email": "'ada' || n || '@example.org'", "name": NAME}
     await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()", **known})

@@ -60,6 +60,8 @@ class Scope:
     receipts: Collection[str]
     products: Collection[str]
     began: datetime
+    quotes: bool = False
+    """Whether orders are read with their quotes, which lists don't have."""
 
 
 def expected_notifications(books: Books, order_id: str) -> Counter[str]:
@@ -108,14 +110,18 @@ async def _read_orders(api: Api, scope: Scope, books: Books) -> None:
         books.orders[order_id] = await api.get("order", f"/orders/{order_id}")
 
     def unfinished() -> list[str]:
-        return [id for id in scope.orders if not _is_whole(books.orders.get(id))]
+        return [id for id in scope.orders if not _is_whole(books.orders.get(id), scope)]
 
     await _until_none(unfinished, read)
 
 
-def _is_whole(order: Mapping[str, Any] | None) -> bool:
-    """Whether the order has ended, and has all its lines: in a list, an order has only the first few."""
-    if order is None or order["status"] not in {*DELIVERED, REJECTED, *OTHER_ENDS}:
+def _is_whole(order: Mapping[str, Any] | None, scope: Scope) -> bool:
+    """Whether the order has ended, and has all that is compared: in a list, an order has only its first lines."""
+    if (
+        order is None
+        or (scope.quotes and "quote" not in order)
+        or order["status"] not in {*DELIVERED, REJECTED, *OTHER_ENDS}
+    ):
         return False
     return len(order["lines"]) == int(order["line_count"])
 

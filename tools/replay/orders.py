@@ -218,7 +218,9 @@ class Replayer:
 
 def order_body(invoice: Invoice, ready: Ready) -> dict[str, Any]:
     """The lines of the invoice in their order, never merged, at the invoice's prices."""
+    method = ready.terms.shipping_method
     return {
+        **({"shipping_method": method} if method else {}),
         "customer_id": ready.customers[email_of(invoice)],
         "lines": [
             {

@@ -12,6 +12,7 @@ from typing import Any
 from local_stack.errors import StackError
 from tools.api import Api, ApiError, for_each
 from tools.replay.sales import Invoice, Product
+from tools.replay.terms import Terms, prepare_terms
 
 DOMAIN = "online-retail.example"
 CATEGORY, CATEGORY_SLUG = "Online Retail", "online-retail"
@@ -33,6 +34,7 @@ class Ready:
     customers: dict[str, str] = field(default_factory=dict)
     warehouse_id: str = ""
     supplier_id: str = ""
+    terms: Terms = field(default_factory=Terms)
 
 
 def email_of(invoice: Invoice) -> str:
@@ -56,9 +58,10 @@ async def prepare(
     invoices: Iterable[Invoice],
     advance_products: Advance,
     advance_users: Advance,
+    tax: str = "",
 ) -> Ready:
     """Raises: ApiError, ApiUnreachable, StackError."""
-    ready = Ready()
+    ready = Ready(terms=await prepare_terms(api, tax))
     ready.warehouse_id, ready.supplier_id = await asyncio.gather(
         api.find_or_create(
             "inventory", "/warehouses", {"code": WAREHOUSE_CODE, "name": WAREHOUSE}, code=WAREHOUSE_CODE

@@ -77,6 +77,10 @@ def _differences(progress: OrderProgress, ready: Ready, order: Mapping[str, Any]
     for position, (wanted, line) in enumerate(zip(expected, found, strict=False), start=1):
         yield from _compared(f"{name}: line {position}", wanted, line)
     yield from _compared(f"{name}: total", {"amount": progress.invoice.total, "currency": CURRENCY}, order["total"])
+    if ready.terms.tax_rates is not None:
+        taxes = ready.terms.taxes(progress.invoice, order["ship_to"]["country"])
+        yield from _compared(f"{name}: tax of its lines", taxes, [line["tax"] for line in order["quote"]["lines"]])
+        yield from _compared(f"{name}: tax", sum(taxes), order["quote"]["tax"])
     yield from _compared(f"{name}: customer", ready.customers[email_of(progress.invoice)], order["customer_id"])
     if order["status"] in DELIVERED:
         for what, status in EXPECTED_STATUSES.items():

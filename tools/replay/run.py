@@ -98,14 +98,14 @@ def stock_factor(text: str) -> Fraction:
     return factor
 
 
-def replay(staff: Staff, sold: Sales, factor: Fraction, console: Console) -> Report:
+def replay(staff: Staff, sold: Sales, factor: Fraction, console: Console, tax: str = "") -> Report:
     """Raises: ApiError, ApiUnreachable."""
     show = ProgressDisplay(console)
     with show.progress, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(_replay(staff, sold, factor, show))
+        return runner.run(_replay(staff, sold, factor, show, tax))
 
 
-async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: ProgressDisplay) -> Report:
+async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: ProgressDisplay, tax: str) -> Report:
     products = sold.products()
     customers = {preparation.email_of(invoice) for invoice in sold.invoices}
     began = datetime.now(UTC)
@@ -113,7 +113,7 @@ async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: ProgressDis
         api = Api(http, staff.urls, staff.account.email, staff.account.password)
         with show.phase("Products, customers, stock"):
             bars = show.bar("Products", len(products)), show.bar("Customers", len(customers))
-            ready = await preparation.prepare(api, products, sold.invoices, *bars)
+            ready = await preparation.prepare(api, products, sold.invoices, *bars, tax)
             before = await ledgers.read_stock(api, set(ready.products.values()))
             receipts = await preparation.receive(api, ready, products, factor)
         with show.phase("Orders"):
@@ -121,7 +121,7 @@ async def _replay(staff: Staff, sold: Sales, factor: Fraction, show: ProgressDis
             run = await replayer.replay()
         with show.phase("Reconciling"):
             parcels = {order_id: progress.shipments for order_id, progress in run.by_order.items()}
-            scope = ledgers.Scope(parcels, receipts, set(ready.products.values()), began)
+            scope = ledgers.Scope(parcels, receipts, set(ready.products.values()), began, quotes=bool(tax))
             books = await ledgers.read_books(api, scope, before, show.bar("Inboxes", len(customers)))
             found = reconciliation.mismatches(run, ready, books)
     return report(sold, run, books, found, show.phases, api.failed)

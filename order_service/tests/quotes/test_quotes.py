@@ -174,3 +174,11 @@ async def test_what_is_collected_is_reserved_where_it_is_collected(shop: Shop) -
     assert (await shop.place(await shop.product(1000))).status_code == 201
     [request] = await shop.served.events(requests.ReservationRequested)
     assert request.only_warehouse_id == warehouse
+
+
+async def test_the_warehouse_is_told_how_an_order_is_sent(shop: Shop) -> None:
+    await configure(shop, methods=[method(500, "fast")])
+    order_id = await shop.accepted()
+    await shop.capture(order_id, 2500)
+    [fulfilment] = await shop.served.events(requests.FulfilmentRequested)
+    assert fulfilment.shipping == requests.ShippingMethod(code="fast", name="Fast")
