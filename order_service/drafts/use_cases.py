@@ -116,7 +116,7 @@ async def _place(
     expected_total: Total | None,
 ) -> Placed | StoredResponse:
     draft = await queries.lock(tx, draft_id)
-    by, details = actor_id or draft.customer_id, {"draft_id": draft.id}
+    by, details = actor_id or draft.customer_id, {"draft_id": draft.id, "by_payment_link": actor_id is None}
     if stored := await idempotency.find(tx, by, key):
         return stored
     expected.check(draft.version)

@@ -61,7 +61,12 @@ class Operation:
 
     def request(self, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """Arguments for httpx with a valid body, made from the document's examples; `values` replace fields by name."""
-        request: dict[str, Any] = {"headers": {"Idempotency-Key": str(uuid4())}}
+        headers = {
+            each["name"]: _plain_example(self.resolve(each["schema"]))
+            for each in self.spec.get("parameters", ())
+            if each["in"] == "header" and each.get("required")
+        }
+        request: dict[str, Any] = {"headers": {**headers, "Idempotency-Key": str(uuid4())}}
         content = self.spec.get("requestBody", {}).get("content", {})
         if JSON in content:
             request["json"] = self._example(content[JSON]["schema"], values or {})

@@ -73,7 +73,7 @@ async def test_placing_takes_the_prices_of_that_moment_and_agreed_prices(shop: S
     assert (order["customer_id"], order["total"]) == (draft["customer_id"], {"amount": 1400, "currency": "GBP"})
     [entry] = await shop.history(UUID(order["id"]))
     assert (entry["trigger"], entry["actor"], entry["actor_id"]) == ("placed", "staff", str(shop.staff.user_id))
-    assert entry["details"]["draft_id"] == draft["id"]
+    assert (entry["details"]["draft_id"], entry["details"]["by_payment_link"]) == (draft["id"], False)
     assert [each["list_price"] for each in entry["details"]["agreed_unit_prices"]] == [1000]
     shown = (await shop.staff.get(f"/drafts/{draft['id']}")).json()
     assert (shown["status"], shown["order_id"], shown["quote"]) == ("placed", order["id"], None)

@@ -38,7 +38,7 @@ async def test_a_customer_pays_a_draft_by_its_link(links: Links) -> None:
     assert paid.json()["order_number"] == order["number"]
     [placed, *_] = await links.shop.history(order_id)
     assert (placed["actor"], placed["actor_id"]) == ("customer", draft["customer_id"])
-    assert placed["details"] == {"draft_id": draft["id"]}
+    assert placed["details"] == {"draft_id": draft["id"], "by_payment_link": True}
     [charge] = links.gateway.charges(order_id)
     assert (charge["amount"], charge["status"]) == (2000, "succeeded")
     assert outcome(await links.show(token)) == INVALID
