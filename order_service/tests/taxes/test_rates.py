@@ -3,19 +3,17 @@
 import asyncio
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from order_service.pricing.rates import parts_per_million, rate_text
-from order_service.pricing.rules import Terms
-from order_service.pricing.shipping import Destination
-from order_service.rules.holder import RulesHolder
 from order_service.tests.conftest import Shop, secrets
 from order_service.tests.taxes.conftest import Json, MakeRate, MakeZone
 from service_kit.clock import utcnow
-from tests.harness.service import Served, serve
+from tests.harness.service import serve
 
 YEAR = timedelta(days=365)
 
@@ -131,26 +129,27 @@ async def test_a_rate_needs_a_zone(shop: Shop, make_zone: MakeZone) -> None:
     assert (answer.status_code, answer.json()["type"]) == (409, "/problems/tax-zone-unknown")
 
 
-async def test_another_process_knows_a_change_as_soon_as_it_is_committed(
+async def test_an_order_placed_by_another_process_has_the_tax_as_soon_as_it_is_committed(
     shop: Shop, make_zone: MakeZone, make_rate: MakeRate
 ) -> None:
     """Each process holds the rules in memory, and compares their version with the one that it reads for each order."""
-    async with serve("order_service", database_url=shop.served.database_url, **secrets()) as other:
-        holder = RulesHolder(None)
-        assert await _rate_in(other, holder) is None
+    product = await shop.product()
+    url = shop.served.database_url
+    async with serve("order_service", database_url=url, limits=False, **secrets()) as served:
+        other = Shop(served)
+        assert await _tax_of_an_order(other, product) == (0, "0.00")
         zone = await make_zone("GB")
         rate = await make_rate(zone, "0.175", starts_at=text(utcnow() - YEAR))
-        assert await _rate_in(other, holder) == 175_000
+        assert await _tax_of_an_order(other, product) == (298, "0.175")
         ended = await shop.staff.patch(f"/tax/rates/{rate['id']}", json={"ends_at": text(utcnow())})
-        assert await _rate_in(other, holder) == 0
+        assert await _tax_of_an_order(other, product) == (0, "0.00")
         await make_rate(zone, "0.20", starts_at=ended.json()["ends_at"])
-        assert await _rate_in(other, holder) == 200_000
+        assert await _tax_of_an_order(other, product) == (333, "0.20")
 
 
-async def _rate_in(served: Served, holder: RulesHolder) -> int | None:
-    """The standard rate in Great Britain, by the rules of this process."""
-    async with served.runtime.database.connection() as db:
-        version = await db.fetchval("SELECT coalesce(max(version), 0) FROM commerce_rules")
-        terms = Terms(await holder.current(db, version), Destination("GB"))
-    zone = terms.rules.taxes.zone("GB")
-    return zone.rate("standard", utcnow()) if zone else None
+async def _tax_of_an_order(shop: Shop, product_id: UUID) -> tuple[int, str]:
+    """The tax of two pieces for 20.00, and its rate."""
+    answer = await shop.place(product_id)
+    assert answer.status_code == 201, answer.text
+    quote = answer.json()["quote"]
+    return quote["tax"], quote["lines"][0]["tax_rate"]
