@@ -7,11 +7,13 @@ import pytest
 
 from contracts.events import shipment_notification as parcels
 from order_service.fulfilment import jobs
+from order_service.invoices.jobs import erase_recipients
 from order_service.orders.models import Status
 from order_service.payments.jobs import count_overdue
 from order_service.payments.models import Payment, PaymentState
 from order_service.personal_data import PERSONAL_DATA
 from order_service.tests.conftest import Shop
+from order_service.tests.invoices.stored import invoice
 from service_kit.clock import utcnow
 from service_kit.personal_data.consumers import erase_again
 from tests.harness.plans import SHIP_TO, Statements, fill, sequential_scans
@@ -38,6 +40,10 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     for table in ("order_lines", "order_shipments", "payment_tokens", "carts", "cart_items", *copies):
         await fill(connection, table)
     await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()"})
+    series, content = "'INV-2001'", """'{"order_number": "1"}'::jsonb"""
+    await fill(connection, "invoices", columns={"series": series, "kind": "'invoice'", "content": content, **money})
+    await fill(connection, "invoice_recipients")
+    await fill(connection, "invoice_requests")
     for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
     await connection.close()
@@ -55,12 +61,15 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
         ("/refunds", {}),
         ("/returns", {}),
         ("/returns", {"status": "refunded"}),
+        ("/invoices", {}),
+        ("/invoices", {"since": "2026-01-01", "until": "2026-12-31"}),
     ):
         first = await full.staff.get(path, params={"limit": "1", **params})
         assert first.status_code == 200, first.text
         if cursor := first.json()["next"]:
             await full.staff.get(path, params={"limit": "1", "cursor": cursor, **params})
     assert (await full.customer.get("/orders")).status_code == 200
+    assert (await full.staff.get("/invoices.csv", params={"since": "2027-01-01"})).status_code == 200
     assert len(statements) > 25
     connection = await asyncpg.connect(full.served.database_url)
     assert await sequential_scans(connection, statements) == {}
@@ -81,6 +90,11 @@ async def _live(shop: Shop) -> None:
     await jobs.detect_stuck_orders(shop.runtime)
     await count_overdue(shop.runtime)
     await erase_again(shop.runtime, PERSONAL_DATA)
+    await shop.execute("DELETE FROM invoice_requests")
+    await invoice(shop.served, order_id)
+    [made] = (await shop.customer.get(f"/orders/{order_id}/invoices")).json()["items"]
+    assert (await shop.customer.get(made["html"])).status_code == 200
+    await erase_recipients(shop.runtime)
 
 
 async def _return(shop: Shop, order_id: UUID) -> None:

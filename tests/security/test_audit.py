@@ -28,6 +28,7 @@ NOT_AUDITED = {
     "order": {
         "cart_items", "carts", "catalogue_products", "order_history", "order_lines", "order_shipments",
         "payment_tokens", "stock_levels",
+        "invoices", "invoice_policy", "invoice_recipients", "invoice_requests", "invoice_series",
     },
     "notification": {"notifications", "preferences", "recipients"},
 }  # fmt: skip
