@@ -9,6 +9,7 @@ import pytest
 from contracts.events import shipment_notification as parcels
 from order_service.drafts.jobs import drop_expired
 from order_service.fulfilment import jobs
+from order_service.invoices.jobs import erase_recipients
 from order_service.orders.models import Status
 from order_service.payment_links.jobs import prune_invalid_attempts
 from order_service.payments.jobs import count_overdue
@@ -20,6 +21,7 @@ from order_service.promotions.guesses import Guesser
 from order_service.search.jobs import add_orders
 from order_service.tests.conftest import SHIP_TO as ADDRESS
 from order_service.tests.conftest import Shop
+from order_service.tests.invoices.stored import invoice
 from order_service.tests.promotions.conftest import activated, redeem
 from service_kit.clock import utcnow
 from service_kit.personal_data.consumers import erase_again
@@ -29,6 +31,15 @@ STATUSES = ", ".join(f"'{status}'" for status in Status)
 
 NAME = "'Ada ' || n || repeat(' x', 300)"
 """Long, so that a sequential scan of so few rows costs more than the look-up in an index."""
+
+
+async def _fill_invoices(connection: Any) -> None:
+    series, content = "'INV-2001'", """'{"order_number": "1"}'::jsonb"""
+    await fill(
+        connection, "invoices", columns={"series": series, "kind": "'invoice'", "content": content, "currency": "'GBP'"}
+    )
+    await fill(connection, "invoice_recipients")
+    await fill(connection, "invoice_requests")
 
 
 async def _fill_promotions(connection: Any) -> None:
@@ -75,6 +86,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
         await fill(connection, table)
     known = {"email": "'ada' || n || '@example.org'", "name": NAME}
     await fill(connection, "account_status", columns={"erased": "n % 2000 = 0", "changed_at": "now()", **known})
+    await _fill_invoices(connection)
     for table in ("idempotency_keys", "inbox"):
         await fill(connection, table)
     await _fill_promotions(connection)
@@ -105,12 +117,15 @@ async def test_frequent_queries_use_an_index(full: Shop, statements: Statements)
         ("/drafts", {}),
         ("/drafts", {"status": "open"}),
         ("/drafts", {"customer_id": str(full.customer.user_id)}),
+        ("/invoices", {}),
+        ("/invoices", {"since": "2026-01-01", "until": "2026-12-31"}),
     ):
         first = await full.staff.get(path, params={"limit": "1", **params})
         assert first.status_code == 200, first.text
         if cursor := first.json()["next"]:
             await full.staff.get(path, params={"limit": "1", "cursor": cursor, **params})
     assert (await full.customer.get("/orders")).status_code == 200
+    assert (await full.staff.get("/invoices.csv", params={"since": "2027-01-01"})).status_code == 200
     assert len(statements) > 25
     connection = await asyncpg.connect(full.served.database_url)
     assert await sequential_scans(connection, statements) == {}
@@ -164,6 +179,11 @@ async def _live(shop: Shop) -> None:
     await _pay_a_draft(shop)
     await count_overdue(shop.runtime)
     await erase_again(shop.runtime, PERSONAL_DATA)
+    await shop.execute("TRUNCATE invoice_requests")
+    await invoice(shop.served, order_id)
+    [made] = (await shop.customer.get(f"/orders/{order_id}/invoices")).json()["items"]
+    assert (await shop.customer.get(made["html"])).status_code == 200
+    await erase_recipients(shop.runtime)
 
 
 async def _promote(shop: Shop) -> str:

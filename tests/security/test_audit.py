@@ -28,8 +28,9 @@ NOT_AUDITED = {
     },
     "order": {
         "cart_items", "carts", "catalogue_products", "code_guesses", "commerce_rules", "invalid_link_attempts",
-        "order_adjustments", "order_history", "order_lines", "order_search", "order_shipments", "payment_tokens",
-        "promotion_customers", "promotion_uses", "redemptions", "stock_levels", "tax_ids",
+        "invoice_policy", "invoice_recipients", "invoice_requests", "invoice_series", "invoices", "order_adjustments",
+        "order_history", "order_lines", "order_search", "order_shipments", "payment_tokens", "promotion_customers",
+        "promotion_uses", "redemptions", "stock_levels", "tax_ids",
     },
     "notification": {"notifications", "preferences", "recipients"},
 }  # fmt: skip
