@@ -32,6 +32,17 @@ WITH taken AS (
 INSERT INTO idempotency_keys (user_id, operation, key, body_hash, status, body, location, created_at)
 SELECT * FROM taken ON CONFLICT DO NOTHING
 """)  # noqa: S608 (no input in it)
+DRAFTS = Statement(f"""
+UPDATE drafts SET customer_id = event."into" FROM {_MERGED} WHERE drafts.customer_id = event.user_id
+""")  # noqa: S608 (no input in it)
+# The registered account's own tax id stays.
+TAX_IDS = Statement(f"""
+WITH taken AS (
+    DELETE FROM tax_ids AS stored USING {_MERGED} WHERE stored.customer_id = event.user_id
+    RETURNING event."into", stored.country, stored.number, stored.state, stored.check_at
+)
+INSERT INTO tax_ids (customer_id, country, number, state, check_at) SELECT * FROM taken ON CONFLICT DO NOTHING
+""")  # noqa: S608 (no input in it)
 FORGET_CUSTOMERS = Statement("""
 UPDATE account_status SET email = NULL, name = NULL, email_verified = NULL, groups = '{}'
 WHERE user_id = ANY(:event[].user_id::uuid[]) AND email IS NOT NULL
@@ -41,5 +52,5 @@ WHERE user_id = ANY(:event[].user_id::uuid[]) AND email IS NOT NULL
 async def merge(tx: Transaction, events: Sequence[UserMerged]) -> None:
     """Carts get the larger quantity of each product, as far as they have room."""
     await carts.take_over(tx, {event.user_id: event.into for event in events})
-    for statement in (ORDERS, RESPONSES, FORGET_CUSTOMERS):
+    for statement in (ORDERS, RESPONSES, DRAFTS, TAX_IDS, FORGET_CUSTOMERS):
         await statement.execute(tx, event=events)

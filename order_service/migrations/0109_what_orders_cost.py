@@ -94,7 +94,7 @@ def upgrade() -> None:
         sa.Column("customer_key", sa.LargeBinary(), nullable=True),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("given_back_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("order_id", "promotion_id", name=op.f("pk_redemptions")),
     )
     op.create_index(

@@ -184,7 +184,7 @@ async def _limit_reached(
         return found.stored
     terms = await terms_of(connection, found.row, rules, _destination(wanted), wanted.shipping_method)
     _quote(wanted, found, terms, settings, utcnow())
-    # The use was given back in the meantime.
+    # The use was released in the meantime.
     raise PromotionUnusable(
         codes=[{"code": each.code, "reason": Reason.EXHAUSTED} for each in terms.codes], retry_after=1
     )

@@ -96,7 +96,7 @@ _EMPTIED = """, emptied AS (
 )"""
 # What promotions took off, and the uses of those with a code. Each limit is a check constraint on its counter: a use
 # too many fails, and the whole statement with it. Counters are locked by kind and in ascending order, here as where
-# uses are given back, so that two orders with the same codes never wait for each other in a ring; each part reads the
+# uses are released, so that two orders with the same codes never wait for each other in a ring; each part reads the
 # one before it, since PostgreSQL runs the parts of WITH in no promised order.
 _ADJUSTED = """, adjusted AS (
     INSERT INTO order_adjustments (order_id, position, promotion_id, code, amount)

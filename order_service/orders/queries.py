@@ -71,11 +71,11 @@ WITH saved AS (
 )
 {outbox.INSERT}
 """)
-# The uses of codes by orders that ended without a sale, exactly once: a use that was given back is not found again.
+# The uses of codes by orders that ended without a sale, exactly once: a use that was released is not found again.
 # Locks are taken as in placing: counters of promotions, of codes, of customers, each in ascending order.
-GIVE_BACK = Statement("""
+RELEASE_USES = Statement("""
 WITH back AS (
-    UPDATE redemptions SET given_back_at = now() WHERE order_id = ANY(:order_ids::uuid[]) AND given_back_at IS NULL
+    UPDATE redemptions SET released_at = now() WHERE order_id = ANY(:order_ids::uuid[]) AND released_at IS NULL
     RETURNING promotion_id, code, customer_key
 ), by_promotion AS (
     SELECT promotion_id, count(*) AS uses FROM back GROUP BY promotion_id
@@ -196,7 +196,7 @@ async def lock(tx: Transaction, order_id: UUID, *, of: UUID | None = None) -> Or
 
 async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
     """Hot: saves what `OrderState.move` changed (row, history, shipments), with its events. An order that ends without
-    a sale gives back the uses of its codes; one that is returned does not, since the customer had the goods.
+    a sale releases the uses of its codes; one that is returned does not, since the customer had the goods.
 
     It does not request refunds (`to_refund`); `payments.refunds.save` does both.
     """
@@ -214,7 +214,7 @@ async def save(tx: Transaction, orders: Iterable[OrderState]) -> None:
         events=events.of(moved, lines),
     )
     if lost := [order.id for order in moved if order.redeemed and order.status in UNWANTED]:
-        await GIVE_BACK.execute(tx, order_ids=lost)
+        await RELEASE_USES.execute(tx, order_ids=lost)
     tx.added_events = True
     _signal_moved(tx, moved)
     for order in moved:

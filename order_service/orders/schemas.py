@@ -1,11 +1,12 @@
 """Bodies of requests and responses about orders."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.address import Address
 from contracts.money import Money
@@ -43,8 +44,9 @@ class BillTo(PostalAddress):
 
 TaxIdNumber = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, to_upper=True, min_length=4, max_length=20),
+    StringConstraints(strip_whitespace=True, to_upper=True, min_length=4, max_length=30),
     Printable,
+    AfterValidator(lambda number: re.sub(r"[ ./-]", "", number)),
     Field(description="of a business, as in `/me/tax-id`: once it is valid, the business accounts for the tax"),
 ]
 

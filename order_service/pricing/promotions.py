@@ -322,7 +322,7 @@ class Applied:
         self, effect: BuyGet, lines: Sequence[QuoteLine], bought: Sequence[QuoteLine]
     ) -> list[tuple[QuoteLine, int]]:
         """The reduction of the cheapest pieces, divided over all pieces that belong to the offer, bought and reduced.
-        So a return of any of them gives back its part, and nobody keeps the free piece and returns the paid one."""
+        So a return of any of them refunds its part, and nobody keeps the free piece and returns the paid one."""
         given = bought if effect.get_scope is None else [line for line in lines if effect.get_scope.contains(line)]
         both = {line.position for line in bought} & {line.position for line in given}
         times = _times(

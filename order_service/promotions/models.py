@@ -217,7 +217,7 @@ class Redemption(Base, table=True):
     customer_key: bytes | None = Field(default=None, sa_type=LargeBinary)
     amount: int = Field(sa_type=BigInteger)
     at: datetime
-    given_back_at: datetime | None = None
+    released_at: datetime | None = None
 
 
 class CodeGuess(Base, table=True):

@@ -33,13 +33,13 @@ SELECT code, used, most FROM promotion_codes WHERE promotion_id = :promotion_id 
 ORDER BY code LIMIT :limit
 """)
 REDEMPTIONS = Statement("""
-SELECT r.order_id, o.number::text AS number, r.code, r.amount, o.currency, r.at, r.given_back_at AS released_at
+SELECT r.order_id, o.number::text AS number, r.code, r.amount, o.currency, r.at, r.released_at
 FROM redemptions r JOIN orders o ON o.id = r.order_id
 WHERE r.promotion_id = :promotion_id AND (:after::uuid IS NULL OR r.order_id > :after)
 ORDER BY r.order_id LIMIT :limit
 """)
 USES = Statement("""
-SELECT count(*) FILTER (WHERE r.given_back_at IS NULL) AS used, count(r.given_back_at) AS released,
+SELECT count(*) FILTER (WHERE r.released_at IS NULL) AS used, count(r.released_at) AS released,
        (SELECT most FROM promotion_uses WHERE promotion_id = :promotion_id) AS "limit",
        (SELECT most - used FROM promotion_uses WHERE promotion_id = :promotion_id) AS "left",
        (SELECT count(*) FROM promotion_codes WHERE promotion_id = :promotion_id) AS codes
@@ -79,18 +79,18 @@ UPDATE redemptions SET customer_key = NULL WHERE (order_id, promotion_id) IN (
 BOOKS = {
     "promotion-uses": Statement("""
 SELECT u.promotion_id, u.used, count(r.order_id)
-FROM promotion_uses u LEFT JOIN redemptions r ON r.promotion_id = u.promotion_id AND r.given_back_at IS NULL
+FROM promotion_uses u LEFT JOIN redemptions r ON r.promotion_id = u.promotion_id AND r.released_at IS NULL
 GROUP BY u.promotion_id HAVING u.used <> count(r.order_id) LIMIT :limit
 """),
     "promotion-codes": Statement("""
 SELECT c.code, c.used, count(r.order_id) FROM promotion_codes c
-LEFT JOIN redemptions r ON r.promotion_id = c.promotion_id AND r.code = c.code AND r.given_back_at IS NULL
+LEFT JOIN redemptions r ON r.promotion_id = c.promotion_id AND r.code = c.code AND r.released_at IS NULL
 WHERE c.most IS NOT NULL GROUP BY c.code HAVING c.used <> count(r.order_id) LIMIT :limit
 """),
     "promotion-customers": Statement("""
 SELECT c.promotion_id, c.used, count(r.order_id) FROM promotion_customers c
 LEFT JOIN redemptions r ON r.promotion_id = c.promotion_id AND r.customer_key = c.customer_key
-    AND r.given_back_at IS NULL
+    AND r.released_at IS NULL
 GROUP BY c.promotion_id, c.customer_key HAVING c.used <> count(r.order_id) LIMIT :limit
 """),
 }

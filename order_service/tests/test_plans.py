@@ -34,7 +34,8 @@ NAME = "'Ada ' || n || repeat(' x', 300)"
 
 
 async def _fill_invoices(connection: Any) -> None:
-    series, content = "'INV-2001'", """'{"order_number": "1"}'::jsonb"""
+    content = """'{"order_number": "1"}'::jsonb"""
+    columns = {"series": "'INV-2001'", "kind": "'invoice'", "content": content, "currency": "'GBP'"}
     await fill(
         connection, "invoices", columns={"series": series, "kind": "'invoice'", "content": content, "currency": "'GBP'"}
     )

@@ -14,7 +14,7 @@ def amounts(found: Quote, *names: str) -> list[Any]:
 
 
 def returned_one_by_one(line: QuoteLine) -> tuple[list[int], list[int]]:
-    """What each piece gives back, and the tax in it, if the pieces come back one after the other."""
+    """What is refunded for each piece, and the tax in it, if the pieces come back one after the other."""
     price, tax = (
         [share(whole, n + 1, line.quantity) - share(whole, n, line.quantity) for n in range(line.quantity)]
         for whole in (line.total, line.tax)
@@ -55,7 +55,7 @@ def test_t5_an_amount_off_the_order_is_split_over_its_lines() -> None:
 
 
 def test_t6_promotions_of_lines_order_and_shipping_together() -> None:
-    """Solidus #512 and Spree #5915 gave back the full price of what was returned."""
+    """Solidus #512 and Spree #5915 refunded the full price of what was returned."""
     found = CASES["T6"].quote()
     assert amounts(found, "discount", "total", "tax") == [(700, 1798, 300), (300, 2700, 450)]
     shipping = found.shipping
@@ -75,7 +75,7 @@ def test_t7_seven_single_returns_add_up() -> None:
 
 
 def test_t8_a_discounted_line_with_tax_on_top_gives_back_what_it_cost() -> None:
-    """Medusa #15885 gave back 97.90, since it took the tax of the discount off twice."""
+    """Medusa #15885 refunded 97.90, since it took the tax of the discount off twice."""
     found = CASES["T8"].quote()
     assert (found.net, found.tax, found.total) == (18_000, 1800, 19_800)
     assert returned_one_by_one(found.lines[0])[0] == [9900, 9900]

@@ -61,7 +61,7 @@ async def test_redemptions_are_listed_with_their_orders(shop: Shop) -> None:
     found = await activated(shop)
     path = f"/promotions/{found['id']}"
     orders = [await redeem(shop, found["id"]) for _ in range(3)]
-    await shop.execute("UPDATE redemptions SET given_back_at = now() WHERE order_id = $1", orders[1])
+    await shop.execute("UPDATE redemptions SET released_at = now() WHERE order_id = $1", orders[1])
     first = (await shop.staff.get(f"{path}/redemptions", params={"limit": 2})).json()
     rest = (await shop.staff.get(f"{path}/redemptions", params={"cursor": first["next"]})).json()
     items = first["items"] + rest["items"]

@@ -66,7 +66,7 @@ async def test_counters_that_differ_from_the_redemptions_are_reported_and_not_re
     await redeem(shop, found["id"], code)
     await jobs.check_books(shop.runtime)
     assert [jobs.BOOKS_DIFFER.labels(book)._value.get() for book in queries.BOOKS] == [0, 0, 0]
-    await shop.execute("UPDATE redemptions SET given_back_at = now() WHERE order_id = $1", given_back)
+    await shop.execute("UPDATE redemptions SET released_at = now() WHERE order_id = $1", given_back)
     await shop.execute("UPDATE promotion_codes SET used = 0 WHERE code = $1", code)
     await shop.execute("UPDATE redemptions SET customer_key = NULL")
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""Limits of codes hold whatever happens at once, and a use is given back exactly once."""
+"""Limits of codes hold whatever happens at once, and a use is released exactly once."""
 
 from asyncio import Semaphore, gather
 from collections import Counter
@@ -38,9 +38,9 @@ async def buyers(shop: Shop, count: int, email: str | None = None) -> list[Calle
 
 
 async def used(shop: Shop) -> tuple[int, int]:
-    """What the counter of the promotion says, and how many redemptions there are that were not given back."""
+    """What the counter of the promotion says, and how many redemptions there are that were not released."""
     counted = await shop.execute("SELECT coalesce(sum(used), 0) FROM promotion_uses")
-    return int(counted), await shop.execute("SELECT count(*) FROM redemptions WHERE given_back_at IS NULL")
+    return int(counted), await shop.execute("SELECT count(*) FROM redemptions WHERE released_at IS NULL")
 
 
 def reasons(answer: Any) -> list[str]:
@@ -81,7 +81,7 @@ async def test_t14_a_hundred_uses_for_five_hundred_buyers(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("cancelled_too", [False, True])
-async def test_t15_a_use_is_given_back_once(shop: Shop, *, cancelled_too: bool) -> None:
+async def test_t15_a_use_is_released_once(shop: Shop, *, cancelled_too: bool) -> None:
     """However often its order is rejected, and whoever cancels it at that moment (Vendure #1466, Sylius #10125)."""
     await limited(shop, use_limit=5, use_limit_per_customer=2, most=3)
     [buyer] = await buyers(shop, 1)
@@ -95,7 +95,7 @@ async def test_t15_a_use_is_given_back_once(shop: Shop, *, cancelled_too: bool) 
     assert await used(shop) == (0, 0)
     for table in ("promotion_codes", "promotion_customers"):
         assert await shop.execute(f"SELECT used FROM {table}") == 0
-    assert await shop.execute("SELECT count(*) FROM redemptions WHERE given_back_at IS NOT NULL") == 1
+    assert await shop.execute("SELECT count(*) FROM redemptions WHERE released_at IS NOT NULL") == 1
 
 
 async def test_a_paid_order_that_is_returned_keeps_its_use(shop: Shop) -> None:
@@ -111,8 +111,8 @@ async def test_a_customer_can_use_a_code_only_so_often_from_any_account(shop: Sh
     """Accounts with the same e-mail address count as one customer."""
     await limited(shop, use_limit_per_customer=2)
     mug = await shop.product(1000)
-    twins = await buyers(shop, 6, email="Ada@example.org")
-    placed = await gather(*(shop.place(mug, by=twin, codes=["SAVE"]) for twin in twins))
+    relatives = await buyers(shop, 6, email="Ada@example.org")
+    placed = await gather(*(shop.place(mug, by=relative, codes=["SAVE"]) for relative in relatives))
     assert Counter(answer.status_code for answer in placed) == {201: 2, 409: 4}
     assert {reason for answer in placed if answer.status_code == 409 for reason in reasons(answer)} == {"used-by-you"}
     stranger = shop.served.caller()
@@ -140,7 +140,7 @@ async def test_unique_codes_are_used_once_each_and_orders_with_several_never_wai
 
 
 async def test_an_order_that_fails_on_a_limit_leaves_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No key either, so that the same request may succeed once a use is given back."""
+    """No key either, so that the same request may succeed once a use is released."""
     found = await limited(shop, use_limit=1)
     mug = await shop.product(1000)
     holder, loser = await buyers(shop, 2)
