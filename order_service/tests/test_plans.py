@@ -36,9 +36,7 @@ NAME = "'Ada ' || n || repeat(' x', 300)"
 async def _fill_invoices(connection: Any) -> None:
     content = """'{"order_number": "1"}'::jsonb"""
     columns = {"series": "'INV-2001'", "kind": "'invoice'", "content": content, "currency": "'GBP'"}
-    await fill(
-        connection, "invoices", columns={"series": series, "kind": "'invoice'", "content": content, "currency": "'GBP'"}
-    )
+    await fill(connection, "invoices", columns=columns)
     await fill(connection, "invoice_recipients")
     await fill(connection, "invoice_requests")
 
