@@ -18,9 +18,10 @@ from benchmarks.load import reserving
 from benchmarks.stage import Stage, connected
 from contracts.permissions import permissions_of
 from inventory_service.reservations import use_cases as reservations
-from order_service.orders import placing, queries
-from order_service.orders.queries import Wanted
+from order_service.orders import placing
 from order_service.orders.schemas import OrderIn
+from order_service.search import queries
+from order_service.search.models import Wanted
 from service_kit.database import Database
 from service_kit.database.keyset import Position, encode_cursor
 from service_kit.idempotency import Key
@@ -149,11 +150,9 @@ def _placing(stage: Stage, place: Place) -> Step:
 
 
 def _listing(place: Place, cursor: str | None = None) -> Step:
-    everything = Wanted(customer_id=None, statuses=(), number=None, stuck=None)
-
     async def step() -> None:
         async with place.orders.session() as tx:
-            found, _ = await queries.search(tx, Position(PAGE, cursor, descending=True), everything)
+            found, _ = await queries.search(tx, Position(PAGE, cursor, descending=True), Wanted())
         assert len(found.rows) == PAGE
 
     return step
