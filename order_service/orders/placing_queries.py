@@ -63,9 +63,8 @@ WITH {counted}{cart}key AS (
                         payment, ship_to, created_at, status_since, version, client_address, owes_alone)
     SELECT :order.id, :order.number, :order.customer_id, 'pending', 'unfulfilled', :order.currency,
            :order.total::bigint, 0, 0, :order.pay_by::timestamptz, :order.payment::text,
-           :order.ship_to::jsonb,
-           :order.created_at::timestamptz, :order.created_at::timestamptz, :order.version::bigint,
-           :order.client_address::text, :order.owes_alone::bool
+           :order.ship_to::jsonb, :order.created_at::timestamptz, :order.created_at::timestamptz,
+           :order.version::bigint, :order.client_address::text, :order.owes_alone::bool
     FROM key
 ), new_lines AS (
     INSERT INTO order_lines (order_id, {line_columns}) SELECT :order.id, lines.* FROM key, {lines}
