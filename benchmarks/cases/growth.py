@@ -18,14 +18,13 @@ from benchmarks.load import reserving
 from benchmarks.stage import Stage, connected
 from contracts.permissions import permissions_of
 from inventory_service.reservations import use_cases as reservations
-from order_service.orders import placing, queries
-from order_service.orders.models import Order
+from order_service.orders import placing
 from order_service.orders.schemas import OrderIn
 from order_service.rules.holder import RulesHolder
-from order_service.search import queries as search
+from order_service.search import queries
 from order_service.search.models import Wanted
 from service_kit.database import Database
-from service_kit.database.keyset import Position, encode_cursor, keyset
+from service_kit.database.keyset import Position, encode_cursor
 from service_kit.idempotency import Key
 from service_kit.messaging.producer import Producer
 from service_kit.messaging.relay import Relay
@@ -153,13 +152,9 @@ def _placing(stage: Stage, place: Place) -> Step:
 
 
 def _listing(place: Place, cursor: str | None = None) -> Step:
-    everything = Wanted()
-
     async def step() -> None:
         async with place.orders.session() as tx:
-            statement = await search.matching(tx, everything)
-            found = await keyset(tx, statement, Position(PAGE, cursor, descending=True), Order.id)
-            await queries.summaries(tx, found.rows)
+            found, _ = await queries.search(tx, Position(PAGE, cursor, descending=True), Wanted())
         assert len(found.rows) == PAGE
 
     return step

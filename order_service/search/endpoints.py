@@ -6,14 +6,11 @@ from fastapi import Depends, Request
 from starlette.responses import StreamingResponse
 
 from contracts.permissions import Permission
-from order_service.orders import queries as orders
 from order_service.orders.endpoints import is_staff
-from order_service.orders.models import Order
 from order_service.orders.schemas import OrderSummary
 from order_service.search import export, queries
 from order_service.search.models import Wanted
 from order_service.search.schemas import CurrencyNeeded, wanted
-from service_kit.database.keyset import keyset
 from service_kit.http.pagination import Page, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
@@ -36,9 +33,7 @@ async def list_orders(
     for_staff = is_staff(who)
     if filters.is_for_staff and not for_staff:
         raise Forbidden(permission=Permission.ORDERS_READ_ANY)
-    statement = await queries.matching(tx, filters if for_staff else filters.only_of(who.user_id))
-    found = await keyset(tx, statement, page.position, Order.id)
-    first = await orders.summaries(tx, found.rows)
+    found, first = await queries.search(tx, page.position, filters if for_staff else filters.only_of(who.user_id))
     return page.of(found, lambda order: OrderSummary.of(order, *first[order.id], for_staff=for_staff))
 
 

@@ -1,5 +1,6 @@
 """Statements of searches. Each filter is met by an index; docs/decisions/0047 has what that costs."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -13,9 +14,11 @@ from sqlmodel.sql.expression import SelectOfScalar
 from order_service.annotations.models import OrderTags
 from order_service.catalogue.models import CUSTOMER_NAME, EMAIL_KEY
 from order_service.orders.models import Order, OrderLine
+from order_service.orders.queries import Summary, summaries
 from order_service.search.models import RECIPIENT, OrderSearch, Wanted
 from service_kit.database import Session, Statement, Transaction
 from service_kit.database.containing import contains
+from service_kit.database.keyset import Position, Slice, keyset
 
 _CUSTOMERS = Statement(f"""
 SELECT user_id FROM account_status WHERE {EMAIL_KEY.format("email")} = {EMAIL_KEY.format("trim(:email::text)")}
@@ -58,6 +61,12 @@ async def change_address(tx: Transaction, order_id: UUID, ship_to: dict[str, Any
 def first_id(at: datetime) -> UUID:
     """The lowest id (UUIDv7) that can be made at this time."""
     return UUID(int=int(at.timestamp() * 1000) << 80)
+
+
+async def search(tx: Session, position: Position, wanted: Wanted) -> tuple[Slice[Order], Mapping[UUID, Summary]]:
+    """A page of orders, sorted by id (UUIDv7, so by the time of creation), and a summary of each."""
+    found = await keyset(tx, await matching(tx, wanted), position, Order.id)
+    return found, await summaries(tx, found.rows)
 
 
 async def matching(tx: Session, wanted: Wanted) -> SelectOfScalar[Order]:

@@ -14,24 +14,16 @@ from order_service.search.models import Wanted
 from service_kit.iso_codes import Country, Currency
 from service_kit.problems import Problem
 
-Moment = AwareDatetime | date
-"""A time with its offset, or a day in UTC."""
 EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 """No order is placed outside of these; they keep arithmetic with times within what Python and PostgreSQL can hold."""
-
-
-class CurrencyNeeded(Problem, status=422, type="currency-needed"):
-    """Amounts in different currencies can't be compared: give the `currency` of `total_from` and `total_to`."""
-
-
-_Status = Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")]
-_Number = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")]
-_CustomerId = Annotated[UUID | None, Query(description="staff: only this customer's")]
-_Stuck = Annotated[bool | None, Query(description="staff: whether it waits too long for another service")]
-_Email = Annotated[
+Statuses = Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")]
+Number = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")]
+CustomerId = Annotated[UUID | None, Query(description="staff: only this customer's")]
+Stuck = Annotated[bool | None, Query(description="staff: whether it waits too long for another service")]
+Email = Annotated[
     str | None, Query(max_length=254, description="staff: the account's whole e-mail address, in any case")
 ]
-_Name = Annotated[
+Name = Annotated[
     str | None,
     Query(
         min_length=1,
@@ -39,66 +31,62 @@ _Name = Annotated[
         description="staff: part of the recipient's or the account's name; case and accents are ignored",
     ),
 ]
-_ProductId = Annotated[UUID | None, Query(description="staff: orders with a line of this product")]
-_Sku = Annotated[str | None, Query(max_length=100, description="staff: the same by the product's SKU, as it is now")]
-_PlacedFrom = Annotated[
-    Moment | None,
+ProductId = Annotated[UUID | None, Query(description="staff: orders with a line of this product")]
+Sku = Annotated[str | None, Query(max_length=100, description="staff: the same by the product's SKU, as it is now")]
+PlacedFrom = Annotated[
+    AwareDatetime | date | None,
     Query(description="staff: placed at this time (with offset) or later; a date is a day in UTC"),
 ]
-_PlacedTo = Annotated[
-    Moment | None, Query(description="staff: placed before this time; a date includes that day, in UTC")
+PlacedTo = Annotated[
+    AwareDatetime | date | None,
+    Query(description="staff: placed before this time; a date includes that day, in UTC"),
 ]
-_TotalFrom = Annotated[
+TotalFrom = Annotated[
     int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: in the minor unit of `currency`, which it needs")
 ]
-_TotalTo = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: this amount included")]
-_Currency = Annotated[Currency | None, Query(description="staff: the currency of the order")]
-_Country = Annotated[Country | None, Query(description="staff: of the shipping address")]
-_PaymentStatus = Annotated[
+TotalTo = Annotated[int | None, Query(ge=0, le=MAX_AMOUNT, description="staff: this amount included")]
+InCurrency = Annotated[Currency | None, Query(description="staff: the currency of the order")]
+ToCountry = Annotated[Country | None, Query(description="staff: of the shipping address")]
+PaymentStatuses = Annotated[
     list[PaymentStatus] | None, Query(max_length=len(PaymentStatus), description="staff: one or several")
 ]
-_Tag = Annotated[str | None, Query(max_length=MAX_TAG, description="staff: orders with this tag")]
+Tag = Annotated[str | None, Query(max_length=MAX_TAG, description="staff: orders with this tag")]
+
+
+class CurrencyNeeded(Problem, status=422, type="currency-needed"):
+    """Amounts in different currencies can't be compared: give the `currency` of `total_from` and `total_to`."""
 
 
 async def wanted(
-    status: _Status = None,
-    number: _Number = None,
-    customer_id: _CustomerId = None,
-    stuck: _Stuck = None,
-    email: _Email = None,
-    name: _Name = None,
-    product_id: _ProductId = None,
-    sku: _Sku = None,
-    placed_from: _PlacedFrom = None,
-    placed_to: _PlacedTo = None,
-    total_from: _TotalFrom = None,
-    total_to: _TotalTo = None,
-    currency: _Currency = None,
-    country: _Country = None,
-    payment_status: _PaymentStatus = None,
-    tag: _Tag = None,
+    status: Statuses = None,
+    number: Number = None,
+    customer_id: CustomerId = None,
+    stuck: Stuck = None,
+    email: Email = None,
+    name: Name = None,
+    product_id: ProductId = None,
+    sku: Sku = None,
+    placed_from: PlacedFrom = None,
+    placed_to: PlacedTo = None,
+    total_from: TotalFrom = None,
+    total_to: TotalTo = None,
+    currency: InCurrency = None,
+    country: ToCountry = None,
+    payment_status: PaymentStatuses = None,
+    tag: Tag = None,
 ) -> Wanted:
     """Raises: CurrencyNeeded."""
     if currency is None and (total_from is not None or total_to is not None):
         raise CurrencyNeeded
     return Wanted(
-        customer_id=customer_id,
+        customer_id=customer_id, number=number, stuck=stuck, email=email, name=name, product_id=product_id, sku=sku,
+        currency=currency, country=country, total_from=total_from, total_to=total_to,
         statuses=tuple(status or ()),
-        number=number,
-        stuck=stuck,
-        email=email,
-        name=name,
-        product_id=product_id,
-        sku=sku,
         placed_from=None if placed_from is None else _instant(placed_from, end=False),
         placed_before=None if placed_to is None else _instant(placed_to, end=True),
-        total_from=total_from,
-        total_to=total_to,
-        currency=currency,
-        country=country,
         payment_statuses=tuple(payment_status or ()),
         tag=None if tag is None else normal_tag(tag),
-    )
+    )  # fmt: skip
 
 
 def _instant(moment: datetime | date, *, end: bool) -> datetime:
