@@ -24,8 +24,16 @@ def progress(text: str) -> None:
     errors.print(text, style="dim", markup=False)
 
 
+# The seller on the invoices of a shop that is set up here.
+SELLER = {
+    "ORDER_SELLER_NAME": "Online Mart",
+    "ORDER_SELLER_ADDRESS": "1 Market Street,London EC1A 1BB,United Kingdom",
+    "ORDER_SELLER_TAX_ID": "GB 999 9999 73",
+}
+
+
 def new_shop() -> Shop:
-    return Shop(progress=progress)
+    return Shop(progress=progress, settings=SELLER)
 
 
 def running_shop() -> Shop:

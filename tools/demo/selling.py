@@ -1,4 +1,4 @@
-"""Creates missing shipping zones and methods, and the promotions."""
+"""Creates missing shipping zones and methods, taxes, and the promotions."""
 
 from typing import Any
 
@@ -50,6 +50,8 @@ ZONES: dict[str, tuple[list[str], list[dict[str, Any]]]] = {
         ],
     ),
 }
+# Country → the name of its zone, and the standard rate.
+TAXES = {"GB": ("United Kingdom", "0.20"), "DE": ("Germany", "0.19")}
 REDUCED = "Candles & lights"
 CODE = "WELCOME10"
 
@@ -66,7 +68,17 @@ async def prepare_selling(staff: Api) -> None:
             if method["code"] not in codes:
                 body = {**method, "zone_id": zone_id, **await _pickup(staff, method)}
                 await staff.post("order", "/shipping-methods", body)
+    await _taxes(staff)
     await _promotions(staff)
+
+
+async def _taxes(staff: Api) -> None:
+    known = {country for zone in await staff.all("order", "/tax/zones") for country in zone["countries"]}
+    for country, (name, rate) in TAXES.items():
+        if country not in known:
+            zone = await staff.post("order", "/tax/zones", {"name": name, "countries": [country]})
+            body = {"zone_id": zone["id"], "tax_class": "standard", "rate": rate, "name": "VAT"}
+            await staff.post("order", "/tax/rates", body)
 
 
 async def _pickup(staff: Api, method: dict[str, Any]) -> dict[str, Any]:
