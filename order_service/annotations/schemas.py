@@ -4,14 +4,13 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, Field
 
 from order_service.annotations.models import MAX_TAG, normal_tag
 from service_kit.schemas import RequestBody, RowOut, examples
+from service_kit.text import Printable, Trimmed
 
-Tag = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TAG), AfterValidator(normal_tag)
-]
+Tag = Annotated[str, Trimmed(MAX_TAG), Printable, AfterValidator(normal_tag)]
 
 
 class TagsIn(RequestBody):

@@ -1,15 +1,18 @@
 """Bodies of requests and responses about payments and refunds."""
 
+import unicodedata
 from datetime import date, datetime, timedelta
 from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from contracts.money import Money
 from order_service.payments.models import Payment, PaymentState, Refund, RefundState, money
 from service_kit.clock import utcnow
 from service_kit.schemas import RequestBody, examples
+from service_kit.text import Printable, Trimmed
+from service_kit.times import Day
 
 
 class PaymentIn(RequestBody):
@@ -53,8 +56,9 @@ def _not_in_the_future(day: date) -> date:
 
 Reference = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=140),
-    AfterValidator(lambda text: " ".join(text.split()).upper()),
+    Trimmed(140),
+    Printable,
+    AfterValidator(lambda text: " ".join(unicodedata.normalize("NFKC", text).split()).upper()),
     Field(description="the bank's reference of the transfer; spaces and case make no difference"),
 ]
 
@@ -70,7 +74,7 @@ class BankTransferIn(RequestBody):
     reference: Reference
     reason: str = Field(min_length=1, max_length=500, description="for the customer")
     note: str | None = Field(default=None, max_length=500, description="for staff alone")
-    received_on: Annotated[date, AfterValidator(_not_in_the_future)] = Field(description="the bank's value date")
+    received_on: Annotated[Day, AfterValidator(_not_in_the_future)] = Field(description="the bank's value date")
 
 
 class RefundConfirmationIn(RequestBody):

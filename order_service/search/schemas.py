@@ -5,7 +5,6 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Query
-from pydantic import AwareDatetime
 
 from order_service.annotations.models import MAX_TAG, normal_tag
 from order_service.orders.models import PaymentStatus, Status
@@ -13,9 +12,8 @@ from order_service.pricing.quotes import MAX_AMOUNT
 from order_service.search.models import Wanted
 from service_kit.iso_codes import Country, Currency
 from service_kit.problems import Problem
+from service_kit.times import Day, Time
 
-EARLIEST, LATEST = datetime(2000, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-"""No order is placed outside of these; they keep arithmetic with times within what Python and PostgreSQL can hold."""
 Statuses = Annotated[list[Status] | None, Query(max_length=len(Status), description="one or several")]
 Number = Annotated[int | None, Query(ge=1, le=2**63 - 1, description="the short number")]
 CustomerId = Annotated[UUID | None, Query(description="staff: only this customer's")]
@@ -34,11 +32,11 @@ Name = Annotated[
 ProductId = Annotated[UUID | None, Query(description="staff: orders with a line of this product")]
 Sku = Annotated[str | None, Query(max_length=100, description="staff: the same by the product's SKU, as it is now")]
 PlacedFrom = Annotated[
-    AwareDatetime | date | None,
+    Time | Day | None,
     Query(description="staff: placed at this time (with offset) or later; a date is a day in UTC"),
 ]
 PlacedTo = Annotated[
-    AwareDatetime | date | None,
+    Time | Day | None,
     Query(description="staff: placed before this time; a date includes that day, in UTC"),
 ]
 TotalFrom = Annotated[
@@ -92,6 +90,5 @@ async def wanted(
 def _instant(moment: datetime | date, *, end: bool) -> datetime:
     """The instant; of a day its beginning or, with `end`, its end."""
     if isinstance(moment, datetime):
-        return min(max(moment, EARLIEST), LATEST)
-    day = min(max(moment, EARLIEST.date()), LATEST.date())
-    return datetime.combine(day, time(), UTC) + timedelta(days=end)
+        return moment
+    return datetime.combine(moment, time(), UTC) + timedelta(days=end)

@@ -242,6 +242,8 @@ async def test_two_refunds_cannot_be_confirmed_by_one_reference(shop: Shop) -> N
         {"reason": ""},
         {"received_on": "2099-01-01"},
         {"received_on": None},
+        {"received_on": 86400},
+        {"reference": "E2E\u200b1"},
     ],
 )
 async def test_a_transfer_with_wrong_fields_is_rejected(shop: Shop, wrong: dict[str, Any]) -> None:

@@ -59,7 +59,7 @@ async def test_by_time_with_its_offset_or_by_day_in_utc(searches: Searches) -> N
     day, before = utcnow().date(), utcnow().date() - timedelta(days=1)
     assert await searches.found(placed_from=day, placed_to=day) == orders, "a day is included as a whole"
     assert await searches.found(placed_to=before) == []
-    assert await searches.found(placed_from="0001-01-01", placed_to="9999-12-31T23:59:59-12:00") == orders
+    assert await searches.found(placed_from="2000-01-01", placed_to="2199-12-31") == orders
 
 
 async def test_by_amount_in_its_currency(searches: Searches) -> None:
@@ -127,7 +127,16 @@ async def test_customers_list_their_own_whatever_they_ask_for(searches: Searches
 
 @pytest.mark.parametrize(
     "filters",
-    [{"placed_from": "yesterday"}, {"placed_from": "2026-11-01T10:00:00"}, {"country": "UK"}, {"total_from": -1}],
+    [
+        {"placed_to": "0.5"},
+        {"placed_from": "0"},
+        {"placed_from": "0001-01-01"},
+        {"placed_to": "9999-12-31T23:59:59-12:00"},
+        {"placed_from": "yesterday"},
+        {"placed_from": "2026-11-01T10:00:00"},
+        {"country": "UK"},
+        {"total_from": -1},
+    ],
 )
 async def test_wrong_filters_are_rejected(shop: Shop, filters: dict[str, Any]) -> None:
     answer = await shop.staff.get("/orders", params={"currency": "GBP", **filters})
