@@ -159,7 +159,8 @@ async def place_within(
         return found.stored
     _check_customer(wanted, found)
     terms = await terms_of(tx, found.row, rules, _destination(wanted), wanted.shipping_method)
-    placed, events = _make(wanted, found, terms, actor_id, settings, None, details)
+    placed, events = _make(wanted, found, terms, actor_id, settings, None)
+    placed.order.details = {**details, **(placed.order.details or {})}
     outcome = await queries.place(tx, placed.order, events, key, placed.body, placed.location)
     if not outcome.is_new:
         raise IdempotencyKeyInUse(retry_after=1)
@@ -233,20 +234,13 @@ def _check_customer(wanted: OrderIn, found: Found) -> None:
 
 
 def _make(
-    wanted: OrderIn,
-    found: Found,
-    terms: Terms,
-    actor_id: UUID,
-    settings: Settings,
-    limits: UnpaidLimits | None,
-    details: dict[str, Any] | None = None,
+    wanted: OrderIn, found: Found, terms: Terms, actor_id: UUID, settings: Settings, limits: UnpaidLimits | None
 ) -> tuple[Placed, list[Event]]:
     now = utcnow()
     quote = _quote(wanted, found, terms, settings, now)
     customer_id = wanted.customer_id or actor_id
     trusted = limits is None or found.email_is_confirmed
-    if agreed := quote.agreed_prices():
-        details = {**(details or {}), "agreed_unit_prices": agreed}
+    agreed = quote.agreed_prices()
     order = NewOrder(
         id=uuid7(),
         number=found.number,
@@ -264,7 +258,7 @@ def _make(
         lines=quote.lines,
         actor=Actor.CUSTOMER if customer_id == actor_id else Actor.STAFF,
         actor_id=actor_id,
-        details=details,
+        details={"agreed_unit_prices": agreed} if agreed else None,
         payment_token=wanted.payment_token,
         cart=OrderedCart(found.cart_version, found.cart) if wanted.lines is None else None,
         client_address=(limits.address or UNKNOWN) if limits else None,
