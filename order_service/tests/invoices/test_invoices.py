@@ -11,13 +11,16 @@ import pytest
 
 from contracts.events import shipment_notification as parcels
 from contracts.events.order_notification import InvoiceIssued
+from contracts.events.users import UserErased
 from order_service.invoices import jobs, queries
 from order_service.invoices.links import make_token
+from order_service.personal_data import PERSONAL_DATA
 from order_service.settings import InvoiceSettings
 from order_service.tests.conftest import SHIP_TO, secrets
 from order_service.tests.invoices.conftest import InvoicingShop, invoicing_shop
 from order_service.tests.invoices.stored import SELLER
 from service_kit.clock import utcnow
+from service_kit.personal_data.consumers import erase_again
 from tests.harness.service import serve
 
 TWO_MUGS: dict[str, Any] = {"unit_price": 1200, "quantity": 2, "tax": 400, "tax_rate": 200_000, "sku": "M-1"}
@@ -327,3 +330,32 @@ async def test_names_and_addresses_go_after_the_retention_and_outlive_the_accoun
     assert "Ada King" not in (page := (await shop.staff.get(item["html"])).text)
     assert "erased after the legal term" in page
     assert (await shop.staff.get(f"/invoices/{item['number']}")).json()["recipient"] is None
+
+
+@pytest.mark.parametrize("invoice_at", ["paid", "dispatched"])
+async def test_an_account_is_erased_before_its_order_is_invoiced(invoice_at: str) -> None:
+    """The invoice has the address; the order loses it as soon as it was issued."""
+    async with invoicing_shop(invoice_at=invoice_at) as shop:
+        [order_id] = await shop.awaiting_payment(bill_to={**SHIP_TO, "name": "Ada Lovelace"})
+        await shop.pay(order_id)
+        await shop.deliver(UserErased(user_id=shop.customer.user_id, version=2))
+        await shop.issue()
+        await shop.deliver(shop.parcel(order_id, parcels.ShipmentDispatched, uuid4()))
+        await shop.issue()
+        number = await shop.execute("SELECT content->>'number' FROM invoices")
+        recipient = (await shop.staff.get(f"/invoices/{number}")).json()["recipient"]
+        assert (recipient["ship_to"]["name"], recipient["bill_to"]["name"]) == ("Ada King", "Ada Lovelace")
+
+        await erase_again(shop.runtime, PERSONAL_DATA)
+        assert await shop.execute("SELECT ship_to->>'name' FROM orders") == "erased"
+        assert await shop.execute("SELECT bill_to FROM orders") is None
+
+
+async def test_a_credit_note_after_the_erasure_has_the_recipient_of_its_invoice(shop: InvoicingShop) -> None:
+    order_id = await shop.invoiced(TWO_MUGS)
+    await shop.deliver(UserErased(user_id=shop.customer.user_id, version=2))
+    await shop.refund_by_staff(order_id, 340)
+    await shop.settle_refunds(order_id)
+    await shop.issue()
+    _, note = await shop.invoices(order_id)
+    assert (await shop.staff.get(f"/invoices/{note['number']}")).json()["recipient"]["ship_to"]["name"] == "Ada King"
