@@ -33,6 +33,13 @@ NAME = "'Ada ' || n || repeat(' x', 300)"
 """Long, so that a sequential scan of so few rows costs more than the look-up in an index."""
 
 
+async def _fill_drafts(connection: Any, later: str) -> None:
+    draft = {"status": "CASE WHEN n % 50 = 0 THEN 'open' ELSE 'dropped' END", "expires_at": later}
+    await fill(connection, "drafts", columns=draft)
+    await fill(connection, "invalid_link_attempts", columns={"since": "now() - make_interval(secs => n / 2)"})
+    await fill(connection, "payment_links", columns={"order_id": "uuidv7()"})
+
+
 async def _fill_invoices(connection: Any) -> None:
     content = """'{"order_number": "1"}'::jsonb"""
     columns = {"series": "'INV-2001'", "kind": "'invoice'", "content": content, "currency": "'GBP'"}
@@ -75,10 +82,7 @@ async def full(statements: Statements, shop: Shop) -> Shop:
     await fill(connection, "refunds", columns={"status": "'succeeded'", "gateway": "'cards'", **money})
     await fill(connection, "returns", columns={"status": "'refunded'", "lines": "'[]'", **money})
     await fill(connection, "outbox", columns={"published_at": "now()"})
-    draft = {"status": "CASE WHEN n % 50 = 0 THEN 'open' ELSE 'dropped' END", "expires_at": later}
-    await fill(connection, "drafts", columns=draft)
-    await fill(connection, "invalid_link_attempts", columns={"since": "now() - make_interval(secs => n / 2)"})
-    await fill(connection, "payment_links", columns={"order_id": "uuidv7()"})
+    await _fill_drafts(connection, later)
     copies = ("catalogue_products", "stock_levels")
     await fill(connection, "order_lines", columns={"name": NAME})
     for table in ("order_shipments", "payment_tokens", "carts", "cart_items", *copies):

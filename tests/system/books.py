@@ -12,7 +12,7 @@ from typing import Any
 
 from contracts.events import by_type
 from contracts.events.users import UserErased, UserMerged
-from tests.system import checkouts, goods, returns
+from tests.system import checkouts, goods, prices, returns
 from tests.system.customers import Ledger
 from tests.system.goods import GOODS_DELIVERED
 from tests.system.log import Record
@@ -85,7 +85,16 @@ async def differences(world: World, ledger: Ledger, within: float = SOON) -> lis
 def violations(books: Books) -> list[Violation]:
     checks = (
         *(_accepted, checkouts.violations, _steps, _money, _totals, _gateway),
-        *(goods.violations, returns.violations, _notified, _mailed, _committed, _dead_letters, _in_order),
+        *(
+            goods.violations,
+            prices.violations,
+            returns.violations,
+            _notified,
+            _mailed,
+            _committed,
+            _dead_letters,
+            _in_order,
+        ),
     )
     return [violation for check in checks for violation in check(books)]
 

@@ -9,6 +9,7 @@ import httpx
 from contracts.topics import TOPICS
 from local_stack.parts import SERVICES
 from local_stack.shop import Shop
+from tests.system import price_queries
 from tests.system.customers import Ledger
 from tests.system.log import Record, records_of
 from tests.system.world import World
@@ -48,6 +49,9 @@ QUERIES: dict[str, tuple[str, str]] = {
             sum((line ->> 'received')::int * (line ->> 'unit_price')::bigint) AS worth
         FROM returns r, jsonb_array_elements(lines) AS line GROUP BY 1, 2, 3""",
     ),
+    "amounts": ("order", price_queries.AMOUNTS),
+    "uses": ("order", price_queries.USES),
+    "series": ("order", price_queries.SERIES),
     "payments": ("order", "SELECT id, order_id, amount, status, gateway, gateway_charge_id FROM payments"),
     "refunds": ("order", "SELECT id, order_id, amount, status, gateway, gateway_refund_id, return_id FROM refunds"),
     "levels_in_order": ("order", "SELECT product_id, available FROM stock_levels"),
