@@ -12,7 +12,7 @@ from notification_service.notifications.failures import why_it_failed
 NAMED_LINES = 5
 _NOTIFIED = {
     "number", "total", "amount", "pay_by", "reason", "carrier", "tracking_number", "tracking_url",
-    "invoice_number", "credit_note", "link",
+    "discount", "shipping", "tax", "invoice_number", "credit_note", "link",
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ async def confirmation(shop: Shop, **changes: Any) -> tuple[str, str]:
 async def test_the_confirmation_names_products_prices_and_the_address(shop: Shop) -> None:
     text, html = await confirmation(shop)
     assert "6 x White hanging heart T-light holder (85123A), GBP 2.55 each: GBP 15.30\n" in text
-    assert "Total: GBP 20.30\n" in text
+    assert "\nDiscount: -GBP 1.50\nShipping: GBP 3.99\nTotal: GBP 22.79\nTax in it: GBP 3.80\n" in text
     address = "Ada Lovelace\nAnalytical Engines Ltd\n12 St James's Square\nSW1Y 4JH London\nGreater London\nGB\n"
     assert f"Shipping address:\n{address}" in text
     assert "more line" not in text + html
