@@ -139,6 +139,9 @@ def _events(order: Order, lines: list[OrderLine]) -> list[Event]:
         total=Money(amount=order.total, currency=order.currency),
         lines=[_ordered(line) for line in lines],
         ship_to=Address.model_validate(order.ship_to),
+        discount=0,
+        shipping=0,
+        tax=0,
     )
     reserve = ReservationRequested(
         order_id=order.id,

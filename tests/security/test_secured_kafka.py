@@ -101,9 +101,9 @@ async def test_orders_in_every_status_need_only_granted_permissions(world: World
     assert await records_of(shop.kafka, topics=[topic.dlq for topic in TOPICS]) == []
 
 
-def _reported(order_id: str, source: str) -> tuple[PaymentSucceeded, list[tuple[str, bytes]]]:
-    money = Money(amount=700, currency="GBP")
-    event = PaymentSucceeded(payment_id=uuid4(), order_id=UUID(order_id), amount=money)
+def _reported(order: dict[str, Any], source: str) -> tuple[PaymentSucceeded, list[tuple[str, bytes]]]:
+    money = Money.model_validate(order["total"])
+    event = PaymentSucceeded(payment_id=uuid4(), order_id=UUID(order["id"]), amount=money)
     return event, encode(Envelope(uuid7(), event.type, source, event.subject, utcnow()))
 
 
@@ -112,16 +112,17 @@ async def _send(connection: KafkaConnection, topic: str, value: bytes = b"{}", *
         await producer.send_and_wait(topic, value, **record)
 
 
-async def _unpaid(world: World) -> tuple[Person, str]:
+async def _unpaid(world: World) -> tuple[Person, dict[str, Any]]:
     customer = await world.customer()
     order = await customer.order((await world.product(stock=1, price=700), 1))
     await customer.order_becomes(order["id"], "awaiting_payment")
-    return customer, order["id"]
+    return customer, order
 
 
 async def test_only_payments_from_trusted_sources_are_applied(kafka: SecuredKafka, world: World) -> None:
-    customer, order_id = await _unpaid(world)
-    forged, headers = _reported(order_id, "/somebody")
+    customer, order = await _unpaid(world)
+    order_id = order["id"]
+    forged, headers = _reported(order, "/somebody")
     admin = kafka.connection(ADMIN)
     topic = PAYMENT_STATUS.name
     await _send(admin, topic, forged.model_dump_json().encode(), key=order_id.encode(), headers=headers)
@@ -134,7 +135,7 @@ async def test_only_payments_from_trusted_sources_are_applied(kafka: SecuredKafk
     assert "source '/somebody' is not trusted for topic payment_status" in letters
     assert (await customer.call("order", "GET", f"/orders/{order_id}"))["status"] == "awaiting_payment"
 
-    true, headers = _reported(order_id, f"/{ACQUIRER}")
+    true, headers = _reported(order, f"/{ACQUIRER}")
     await _send(admin, topic, true.model_dump_json().encode(), key=order_id.encode(), headers=headers)
     await customer.order_becomes(order_id, "paid")
 

@@ -51,7 +51,7 @@ async def test_the_fulfilment_request_has_the_shipping_method(shop: Shop) -> Non
     """With the warehouse if the customer collects the order there."""
     chosen, plain = await shop.accepted(), await shop.accepted()
     warehouse_id = uuid7()
-    shipping = {"code": "collect", "name": "Collect it", "warehouse_id": str(warehouse_id), "amount": 0}
+    shipping = {"method": "collect", "name": "Collect it", "warehouse_id": str(warehouse_id), "amount": 0}
     await shop.execute("UPDATE orders SET shipping = $1 WHERE id = $2", json.dumps(shipping), chosen)
     await shop.capture(chosen, 2000)
     await shop.capture(plain, 2000)
