@@ -29,6 +29,8 @@ def violations(books: Books) -> Found:
 
 async def configure(world: World) -> None:
     """Orders to London are taxed, and sent by a method that is free: their totals are those of their lines."""
+    if (await world.staff.call("order", "GET", "/tax/zones"))["items"]:
+        return  # by an earlier run in the same shop
     zone = await world.staff.call("order", "POST", "/tax/zones", json={"name": "London", "countries": ["GB"]})
     rate = {"zone_id": zone["id"], "tax_class": "standard", "rate": "0.20", "name": "VAT"}
     await world.staff.call("order", "POST", "/tax/rates", json=rate)
