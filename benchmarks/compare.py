@@ -154,7 +154,7 @@ async def _database(stage: Stage, case: Case, checkout: Path) -> str:
 
 async def _run(stage: Stage, database: str, checkout: Path, *arguments: str) -> None:
     command = [python_of(checkout), *arguments]
-    process = await asyncio.create_subprocess_exec(*command, cwd=checkout, env=stage.environment(database))
+    process = await asyncio.create_subprocess_exec(*command, cwd=checkout, env=stage.environment(database, checkout))
     if await process.wait():
         sys.exit(f"{checkout}: its database could not be made; see above.")
 

@@ -20,7 +20,7 @@ from pydantic import SecretStr
 from sqlalchemy import make_url
 
 from local_stack import ports
-from local_stack.environment import ROOT, generated
+from local_stack.environment import EXAMPLE, ROOT, generated
 from local_stack.kafka import run
 from local_stack.process import kill_tree, tail
 from local_stack.shop import Shop
@@ -142,14 +142,15 @@ class Stage:
     ) -> AsyncIterator["Server"]:
         """One process of a service, as `make up` runs it, but with the role `api` unless `settings` change it."""
         values = {"SERVICE_ROLE": "api", "ORDER_LIMITS": "off", **_as_environment(settings)}
-        values = {**self.environment(database_url), **values}
+        values = {**self.environment(database_url, checkout), **values}
         async with self.process(["-m", "service_kit", "serve", service], values, checkout) as server:
             yield server
 
-    def environment(self, database_url: str) -> dict[str, str]:
-        """The environment variables that a service requires."""
+    def environment(self, database_url: str, checkout: Path = ROOT) -> dict[str, str]:
+        """The environment variables that a service of the checkout requires: it rejects those that it does not know."""
+        known = generated() & generated(checkout / EXAMPLE.name)
         return {
-            **{name: self.shop.settings[name] for name in generated()},
+            **{name: self.shop.settings[name] for name in known},
             **PLAINTEXT,
             "ENV_FILE": os.devnull,
             "ENVIRONMENT": "production",

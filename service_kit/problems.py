@@ -72,6 +72,11 @@ class ValidationFailed(Problem, status=422, type="validation-failed"):
     MOST: ClassVar[int] = 20
 
     @classmethod
+    def of(cls, field: str, message: str, place: str = "body") -> "ValidationFailed":
+        """A problem with one field, for a rule that concerns several; `place`: `body` or `query`."""
+        return cls.naming([{"field": field, "in": place, "message": message}])
+
+    @classmethod
     def naming(cls, errors: Sequence[dict[str, Any]], more: int = 0) -> "ValidationFailed":
         """A problem with the first of `errors`; `more`: the number of errors that are not in `errors`."""
         more += max(len(errors) - cls.MOST, 0)

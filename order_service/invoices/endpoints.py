@@ -1,6 +1,5 @@
 """Invoices and credit notes over HTTP: as JSON, PDF and HTML, for their customer and for staff."""
 
-from collections.abc import AsyncIterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 from uuid import UUID
@@ -23,6 +22,7 @@ from service_kit.http.papers import PaperFormat, paper_answers, paper_response
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session, database_of
+from service_kit.http.streams import streamed
 from service_kit.printing import Paper
 from service_kit.problems import NotFound
 from service_kit.security import Principal, Requires
@@ -62,10 +62,7 @@ async def list_all(
 async def export(request: Request, _: Auditor, since: Since = None, until: Until = None) -> StreamingResponse:
     """A row for each tax rate of each invoice and credit note of a period, the earliest first. The amounts of credit
     notes are negative."""
-    lines = rows_of(database_of(request), *_times(since, until))
-    first = await anext(lines)
-    headers = {"Content-Disposition": 'attachment; filename="invoices.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(_after(first, lines), headers=headers, media_type=_CSV)
+    return await streamed(rows_of(database_of(request), *_times(since, until)), "invoices.csv", _CSV)
 
 
 @router.get("/invoices/{number}", summary="Get an invoice", responses=problems(NotFound))
@@ -145,9 +142,3 @@ async def _found(request: Request, number: str, who: Principal) -> tuple[Paper, 
 async def _paper(tx: Session, invoice: Invoice) -> Paper:
     recipients = await queries.recipients(tx, [invoice.id])
     return paper_of(invoice.content, recipients.get(invoice.id), invoice.issued_at)
-
-
-async def _after(first: str, rest: AsyncIterator[str]) -> AsyncIterator[str]:
-    yield first
-    async for chunk in rest:
-        yield chunk

@@ -1,13 +1,12 @@
 """Invoices as CSV, for bookkeeping: one row for each tax rate of an invoice."""
 
-import csv
-import io
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import datetime
 from decimal import Decimal
 
 from order_service.invoices import queries
 from order_service.invoices.models import Invoice, InvoiceKind
+from service_kit.csv_lines import csv_lines
 from service_kit.database import Database
 from service_kit.database.keyset import Position
 
@@ -17,12 +16,12 @@ PAGE = 500
 
 async def rows_of(database: Database, since: datetime | None, until: datetime | None) -> AsyncIterator[str]:
     """The lines of the file, a page at a time. A credit note's amounts are negative, so that columns can be summed."""
-    yield _lines([COLUMNS])
+    yield csv_lines([COLUMNS])
     cursor = None
     while True:
         async with database.session() as tx:
             page = await queries.page(tx, Position(PAGE, cursor), since, until)
-        yield _lines(row for invoice in page.rows for row in _rows(invoice))
+        yield csv_lines(row for invoice in page.rows for row in _rows(invoice))
         if (cursor := page.next) is None:
             return
 
@@ -35,9 +34,3 @@ def _rows(invoice: Invoice) -> Iterator[tuple[object, ...]]:
     for each in content["taxes"]:
         amounts = (Decimal(sign * each[name]).scaleb(-content["exponent"]) for name in ("net", "tax", "total"))
         yield *named, corrected, invoice.currency, Decimal(each["rate"]).scaleb(-6).normalize() + 0, *amounts
-
-
-def _lines(rows: Iterable[Iterable[object]]) -> str:
-    file = io.StringIO()
-    csv.writer(file).writerows(rows)
-    return file.getvalue()

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from order_service.pricing.lines import QuoteLine, Shipping, ShippingMethodOffer
+from order_service.pricing.places import normal_region
 from service_kit.problems import Problem
 
 SATURDAY = 5
@@ -109,7 +110,7 @@ class ShippingZone:
         """How exactly the zone describes the address; None: it does not contain it."""
         if self.countries and to.country not in self.countries:
             return None
-        if self.regions and (to.region or "").strip().casefold() not in self.regions:
+        if self.regions and normal_region(to.region or "") not in self.regions:
             return None
         code = (to.postal_code or "").replace(" ", "").upper()
         prefixes = [prefix for prefix in self.postal_prefixes if code.startswith(prefix)]

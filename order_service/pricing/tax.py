@@ -14,6 +14,7 @@ from uuid import UUID
 
 from order_service.pricing.arithmetic import MILLION, half_up, split
 from order_service.pricing.lines import QuoteLine, Shipping, TaxPart
+from order_service.pricing.places import normal_region
 
 STANDARD = "standard"
 """The tax class of a product that names none; a class without a rate of its own is taxed at this one's."""
@@ -96,7 +97,7 @@ class Taxes:
         of_country = None
         for zone in self._by_country.get(country, ()):
             if zone.regions:
-                if region is not None and region.strip().casefold() in zone.regions:
+                if region is not None and normal_region(region) in zone.regions:
                     return zone
             else:
                 of_country = zone

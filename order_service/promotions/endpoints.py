@@ -30,6 +30,7 @@ from order_service.promotions.schemas import (
     RedemptionOut,
     UsesOut,
 )
+from service_kit.csv_lines import csv_lines
 from service_kit.database import Database
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.etag import IfMatch, tagged
@@ -37,6 +38,7 @@ from service_kit.http.pagination import Page, Paged, PagedByTime
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session, database_of
+from service_kit.http.streams import streamed
 from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import Principal, Requires
 
@@ -159,8 +161,7 @@ async def list_codes(promotion_id: UUID, tx: Session, page: Paged, _: Manager) -
 async def export_codes(promotion_id: UUID, tx: Session, _: Manager, request: Request) -> StreamingResponse:
     """All codes as CSV with the columns `code`, `used` and `limit` (empty: none of its own)."""
     await _check_exists(tx, promotion_id)
-    headers = {"Content-Disposition": 'attachment; filename="codes.csv"', "Cache-Control": "no-store"}
-    return StreamingResponse(_csv(database_of(request), promotion_id), headers=headers, media_type="text/csv")
+    return await streamed(_csv(database_of(request), promotion_id), "codes.csv", "text/csv")
 
 
 @router.get(
@@ -188,13 +189,12 @@ async def _check_exists(tx: Session, promotion_id: UUID) -> None:
 
 
 async def _csv(database: Database, promotion_id: UUID) -> AsyncIterator[str]:
-    """Codes consist of letters, digits, hyphens and underscores, so no value needs quotes."""
-    yield "code,used,limit\r\n"
+    yield csv_lines([("code", "used", "limit")])
     after = ""
     while True:
         async with database.connection() as connection:
             rows = await queries.codes_after(connection, promotion_id, after, CSV_ROWS)
-        yield "".join(f"{code},{used},{'' if most is None else most}\r\n" for code, used, most in rows)
+        yield csv_lines(rows)
         if len(rows) < CSV_ROWS:
             return
         after = rows[-1][0]

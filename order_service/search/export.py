@@ -1,8 +1,5 @@
 """Orders as CSV, a row for each line, read and sent in small parts."""
 
-import csv
-import io
-import re
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -14,6 +11,7 @@ from order_service.orders.models import Order
 from order_service.pricing.lines import line_total
 from order_service.search import queries
 from order_service.search.models import Wanted
+from service_kit.csv_lines import csv_lines
 from service_kit.database import Database
 from service_kit.database.keyset import Position, keyset
 from service_kit.ids import uuid7
@@ -27,7 +25,6 @@ COLUMNS = (
 PAGE = 200
 MOST_LINES = 2_000
 """Lines that are read together, or those of one order, if it has more: what an export holds in memory."""
-FORMULA = re.compile(r"^[=+\-@\t\r]")
 
 
 async def chunks(database: Database, wanted: Wanted) -> AsyncGenerator[str, None]:
@@ -36,7 +33,7 @@ async def chunks(database: Database, wanted: Wanted) -> AsyncGenerator[str, None
     Between two parts no connection is held, so that a slow reader keeps nothing from others. Therefore the parts are
     not of one snapshot: each shows its orders as they are when it is read.
     """
-    unsent, before, position, count = _written([COLUMNS]), uuid7(), Position(PAGE), 0
+    unsent, before, position, count = csv_lines([COLUMNS]), uuid7(), Position(PAGE), 0
     while True:
         async with database.session() as tx:
             statement = (await queries.matching(tx, wanted)).where(Order.id < before)
@@ -45,7 +42,7 @@ async def chunks(database: Database, wanted: Wanted) -> AsyncGenerator[str, None
         for group in _groups(found.rows, sizes):
             async with database.session() as tx:
                 lines = await orders.lines_of(tx, [order.id for order in group])
-            yield unsent + _written(_row(order, line) for order in group for line in lines[order.id])
+            yield unsent + csv_lines(_row(order, line) for order in group for line in lines[order.id])
             unsent = ""
         count += len(found.rows)
         if found.next is None:
@@ -78,15 +75,3 @@ def _row(order: Order, line: Any) -> Sequence[Any]:
         order.total, line.position, line.product_id, line.sku, line.name, line.quantity,
         line.unit_price, line.discount, line.tax, line_total(line),
     )  # fmt: skip
-
-
-def _written(rows: Any) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerows([_inert(cell) for cell in row] for row in rows)
-    return text.getvalue()
-
-
-def _inert(cell: Any) -> Any:
-    """Spreadsheets execute a text that begins like a formula, which a customer or a supplier may have written; an
-    apostrophe makes it a text."""
-    return f"'{cell}" if isinstance(cell, str) and FORMULA.match(cell) else cell

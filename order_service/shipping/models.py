@@ -72,7 +72,7 @@ class ShippingZone(Base, table=True):
     def check(self) -> None:
         """Raises: ValidationFailed."""
         if (self.regions or self.postal_prefixes) and not self.countries:
-            raise _wrong("countries", "must not be empty if regions or postal_prefixes are given")
+            raise ValidationFailed.of("countries", "must not be empty if regions or postal_prefixes are given")
 
     def overlaps(self, other: "ShippingZone") -> bool:
         """Whether some address matches both equally exactly, as `pricing.shipping.ShippingZone.match` compares them:
@@ -119,10 +119,6 @@ class ShippingMethod(Base, table=True):
     def check(self) -> None:
         """Raises: ValidationFailed."""
         if (self.kind == Kind.PICKUP) != (self.warehouse_id is not None):
-            raise _wrong("warehouse_id", "must be given for a pickup, and for nothing else")
+            raise ValidationFailed.of("warehouse_id", "must be given for a pickup, and for nothing else")
         if self.max_days < self.min_days:
-            raise _wrong("max_days", "must not be less than min_days")
-
-
-def _wrong(field: str, message: str) -> ValidationFailed:
-    return ValidationFailed.naming([{"field": field, "in": "body", "message": message}])
+            raise ValidationFailed.of("max_days", "must not be less than min_days")

@@ -1,16 +1,17 @@
 """Bodies of requests and responses about shipping zones and methods."""
 
 from datetime import date, datetime, time
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, StringConstraints, model_validator
 
+from contracts.tax_class import TaxClass
 from order_service.pricing.amounts import Amounts, check_chargeable
+from order_service.pricing.places import RegionName, distinct
 from order_service.pricing.quotes import MAX_AMOUNT
 from order_service.pricing.shipping import By, Kind, ShippingMethod
 from order_service.shipping.models import MethodStatus
-from service_kit.addresses import Region
 from service_kit.iso_codes import Country, Currency
 from service_kit.schemas import RequestBody, RowOut, examples
 from service_kit.text import Printable, Trimmed
@@ -22,9 +23,8 @@ Code = Annotated[
     StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"),
     Field(description="short, for requests: small letters, digits and hyphens"),
 ]
-TaxClass = Annotated[
-    str,
-    StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$"),
+ShippingTax = Annotated[
+    Literal["follows_goods"] | TaxClass,
     Field(description="a tax class such as `standard`; `follows_goods`: at the rates of the goods, in proportion"),
 ]
 Cutoff = Annotated[
@@ -34,19 +34,15 @@ Cutoff = Annotated[
 ]
 
 
-def _without_duplicates(values: list[str]) -> list[str]:
-    return sorted(set(values))
-
-
 Countries = Annotated[
     list[Country],
     Field(max_length=250, description="empty: every country that no other zone names"),
-    AfterValidator(_without_duplicates),
+    AfterValidator(distinct),
 ]
 Regions = Annotated[
-    list[Annotated[Region, AfterValidator(str.casefold)]],
+    list[RegionName],
     Field(max_length=200, description="only these states, provinces or counties, as addresses name them"),
-    AfterValidator(_without_duplicates),
+    AfterValidator(distinct),
 ]
 Prefixes = Annotated[
     list[
@@ -57,7 +53,7 @@ Prefixes = Annotated[
         ]
     ],
     Field(max_length=500, description="only postal codes that begin with one of these"),
-    AfterValidator(_without_duplicates),
+    AfterValidator(distinct),
 ]
 _ZONE: dict[str, Any] = {"name": "United Kingdom", "countries": ["GB"], "regions": [], "postal_prefixes": []}
 _RATES: list[dict[str, Any]] = [
@@ -152,7 +148,7 @@ class MethodIn(_MethodBody):
     zone_id: UUID
     kind: Kind
     warehouse_id: UUID | None = Field(default=None, description="only for `pickup`: the warehouse that customers go to")
-    tax: TaxClass = "follows_goods"
+    tax: ShippingTax = "follows_goods"
     rates: Rates
     free_from: Amounts = Field(
         default={}, description="by currency: the goods' price after discounts that it is free from"
@@ -174,7 +170,7 @@ class MethodChange(_MethodBody):
     zone_id: UUID = UUID(int=0)
     kind: Kind = Kind.DELIVERY
     warehouse_id: UUID | None = None
-    tax: TaxClass = ""
+    tax: ShippingTax = ""
     rates: Rates = []
     free_from: Amounts = {}
     min_days: Days = 0

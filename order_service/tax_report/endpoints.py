@@ -42,8 +42,7 @@ async def read_report(
     what is left of the order. Money that was paid beyond the total, and its refund, is in neither.
     """
     if not timedelta(0) < until - since <= LONGEST:
-        message = f"must be after `from`, by {LONGEST.days} days at most"
-        raise ValidationFailed.naming([{"field": "to", "in": "query", "message": message}])
+        raise ValidationFailed.of("to", f"must be after `from`, by {LONGEST.days} days at most", "query")
     began, ended = (datetime(day.year, day.month, day.day, tzinfo=UTC) for day in (since, until))
     found = TaxReport.of(await use_cases.report(db, Wanted(began, ended, currency, country)))
     if format == "json":

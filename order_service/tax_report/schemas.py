@@ -1,7 +1,5 @@
 """The rows of the report, as JSON and as CSV."""
 
-import csv
-import io
 from collections.abc import Sequence
 from typing import Literal, Self
 
@@ -10,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from order_service.pricing.rates import RateOut
 from order_service.pricing.tax import TaxNote
 from order_service.tax_report.models import Key, Sums
+from service_kit.csv_lines import csv_lines
 
 
 class TaxReportRow(BaseModel):
@@ -55,8 +54,4 @@ class TaxReport(BaseModel):
 
     def as_csv(self) -> str:
         """RFC 4180, with a header."""
-        text = io.StringIO()
-        writer = csv.DictWriter(text, list(TaxReportRow.model_fields))
-        writer.writeheader()
-        writer.writerows(row.model_dump() for row in self.items)
-        return text.getvalue()
+        return csv_lines([TaxReportRow.model_fields, *(row.model_dump().values() for row in self.items)])

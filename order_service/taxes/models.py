@@ -91,8 +91,7 @@ class TaxZone(Base, table=True):
     def check(self) -> None:
         """Raises: ValidationFailed."""
         if self.regions and len(self.countries) != 1:
-            message = "must be regions of one country: name exactly one in `countries`"
-            raise ValidationFailed.naming([{"field": "regions", "in": "body", "message": message}])
+            raise ValidationFailed.of("regions", "must be regions of one country: name exactly one in `countries`")
 
     def check_overlaps(self, others: Iterable["TaxZone"]) -> None:
         """A zone of regions lies in one of its whole country without overlapping it: the region's goes first. Raises:

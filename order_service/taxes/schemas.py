@@ -4,9 +4,10 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from contracts.tax_class import TaxClass
+from order_service.pricing.places import RegionName, distinct
 from order_service.pricing.rates import RateIn, RateOut
 from order_service.taxes.models import TaxIdState
 from service_kit.iso_codes import Country
@@ -19,16 +20,11 @@ Rounding = Literal["line", "rate"]
 Mode = Literal["half_up", "down"]
 
 
-def _distinct(values: list[str]) -> list[str]:
-    return sorted(set(values))
-
-
-Countries = Annotated[list[Country], Field(min_length=1, max_length=300), AfterValidator(_distinct)]
-RegionName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=100), Printable]
+Countries = Annotated[list[Country], Field(min_length=1, max_length=300), AfterValidator(distinct)]
 Regions = Annotated[
     list[RegionName],
     Field(max_length=300, description="as addresses name them, in any case; only with exactly one country"),
-    AfterValidator(lambda values: _distinct([each.casefold() for each in values])),
+    AfterValidator(distinct),
 ]
 _ZONE: dict[str, Any] = {
     "name": "United Kingdom",

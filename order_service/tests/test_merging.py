@@ -6,10 +6,12 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.events.users import UserChanged, UserErased, UserMerged
+from order_service.drafts.models import Draft
 from order_service.payments.models import Payment, PaymentState
 from order_service.personal_data import PERSONAL_DATA
 from order_service.returns.models import Return
 from order_service.tests.conftest import Shop
+from service_kit.clock import utcnow
 from service_kit.personal_data.consumers import erase_again, merge_again
 from tests.harness.service import Caller
 
@@ -71,6 +73,25 @@ async def test_orders_payments_returns_responses_and_cart_belong_to_the_account(
     assert (await shop.customer.post(f"/orders/{order_id}/cancel", json={})).is_success
     row = "SELECT email IS NULL AND erased AND NOT active FROM account_status WHERE user_id = $1"
     assert await shop.execute(row, guest.user_id)
+
+
+async def test_drafts_and_the_tax_id_belong_to_the_account(shop: Shop, guest: Caller) -> None:
+    """A tax id that the account has already stays; what the registry said of the guest's counts on."""
+    await introduce(shop, guest)
+    draft = Draft(customer_id=guest.user_id, content={}, expires_at=utcnow(), created_by=shop.staff.user_id)
+    async with shop.runtime.database.session() as tx:
+        tx.add(draft)
+    tax_ids = "INSERT INTO tax_ids (customer_id, country, number, state) VALUES ($1, 'DE', $2, 'valid')"
+    await shop.execute(tax_ids, guest.user_id, "DE136695976")
+    await merge(shop, guest)
+    owner = await shop.execute("SELECT customer_id FROM drafts WHERE id = $1", draft.id)
+    assert owner == shop.customer.user_id
+    stored = "SELECT array_agg(customer_id::text || number || state) FROM tax_ids"
+    assert await shop.execute(stored) == [f"{shop.customer.user_id}DE136695976valid"]
+    other = shop.served.caller(role="Guest")
+    await shop.execute(tax_ids, other.user_id, "DE811569869")
+    await merge(shop, other)
+    assert await shop.execute(stored) == [f"{shop.customer.user_id}DE136695976valid"]
 
 
 async def test_repeating_it_changes_nothing_and_a_late_snapshot_revives_nobody(shop: Shop, guest: Caller) -> None:

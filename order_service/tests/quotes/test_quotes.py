@@ -1,11 +1,12 @@
 """Quotes over HTTP: the worked cases, and that a quote, a cart and an order cost the same."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from contracts.events import inventory_deduction as requests
+from contracts.events.shipment_notification import ReceivedLine, ReturnReceived
 from order_service.pricing.promotions import FreeShipping, Percent, Stage
 from order_service.pricing.schemas import QuoteOut
 from order_service.pricing.shipping import Kind
@@ -182,3 +183,29 @@ async def test_the_warehouse_is_told_how_an_order_is_sent(shop: Shop) -> None:
     await shop.capture(order_id, 2500)
     [fulfilment] = await shop.served.events(requests.FulfilmentRequested)
     assert fulfilment.shipping == requests.ShippingMethod(code="fast", name="Fast")
+
+
+async def test_an_order_that_costs_nothing_is_paid_by_itself_and_can_be_returned(shop: Shop) -> None:
+    """T27; Medusa #12429 could not."""
+    free = [promotion(Percent(1_000_000)), promotion(FreeShipping(), Stage.SHIPPING)]
+    await configure(shop, methods=[method(500)], promotions=free)
+    order_id = await shop.accepted()
+    order = await shop.order(order_id)
+    assert (order["total"]["amount"], order["status"], order["payment_status"]) == (0, "paid", "paid")
+    paying = await shop.customer.post(
+        f"/orders/{order_id}/payments", json={"token": "tok_ok"}, headers={"Idempotency-Key": "pay"}
+    )
+    assert (paying.status_code, paying.json()["type"]) == (409, "/problems/order-not-awaiting-payment")
+    await shop.execute("UPDATE orders SET status = 'delivered', delivered_at = now() WHERE id = $1", order_id)
+    [line] = (await shop.order(order_id))["lines"]
+    body = {"lines": [{"line": 1, "quantity": 2}], "reason": "not for me"}
+    headers = {"Idempotency-Key": "return"}
+    asked = (await shop.customer.post(f"/orders/{order_id}/returns", json=body, headers=headers)).json()
+    assert (await shop.staff.post(f"/returns/{asked['id']}/approve")).is_success
+    received = ReturnReceived(
+        return_id=UUID(asked["id"]), order_id=order_id, customer_id=shop.customer.user_id, number="1", version=2,
+        warehouse_id=uuid4(), lines=[ReceivedLine(product_id=UUID(line["product_id"]), restocked=2, scrapped=0)],
+    )  # fmt: skip
+    await shop.deliver(received)
+    assert (await shop.order(order_id))["status"] == "returned"
+    assert await shop.execute("SELECT count(*) FROM refunds") == 0

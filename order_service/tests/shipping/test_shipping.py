@@ -175,3 +175,10 @@ async def test_customers_may_not_change_them(shop: Shop) -> None:
     body = {"name": "UK", "countries": ["GB"]}
     assert (await shop.customer.post("/shipping-zones", json=body)).status_code == 403
     assert (await shop.customer.get("/shipping-zones")).status_code == 403
+
+
+async def test_a_method_is_taxed_at_any_class_that_products_have(shop: Shop) -> None:
+    zone_id = (await made(await zone(shop)))["id"]
+    for tax in ("follows_goods", "standard", "super-reduced"):
+        assert (await made(await method(shop, zone_id, code=tax.replace("_", "-"), tax=tax)))["tax"] == tax
+    assert (await method(shop, zone_id, code="odd", tax="Super reduced")).status_code == 422
