@@ -12,6 +12,7 @@ from tests.chaos.customers import ChaosWorld, CustomerStream
 from tests.chaos.injector import FaultInjector
 from tests.chaos.report import Outcome
 from tests.chaos.schedule import PlannedFault
+from tests.system import prices
 from tests.system.books import differences
 from tests.system.verdict import Kind, Violation
 from tests.system.world import until
@@ -50,6 +51,7 @@ class Run:
         self.injector = FaultInjector(self.world, self.plan, one_at_a_time=self.one_at_a_time)
 
     async def execute(self) -> Outcome:
+        await prices.configure(self.world)
         await self.stream.prepare(stock=PLENTY)
         async with self.stream.fulfilling():
             self.phase = "faults"

@@ -2,6 +2,7 @@
 
 from tests.system.sources import Books
 from tests.system.verdict import Found, Kind, Violation
+from tests.system.world import World
 
 
 def violations(books: Books) -> Found:
@@ -24,3 +25,18 @@ def violations(books: Books) -> Found:
     for row in books.rows["series"]:
         if row["invoices"] != row["highest"]:
             yield Violation(Kind.LOST, f"series {row['series']}: {row['invoices']} invoices, up to {row['highest']}")
+
+
+async def configure(world: World) -> None:
+    """Orders to London are taxed, and sent by a method that is free: their totals are those of their lines."""
+    if (await world.staff.call("order", "GET", "/tax/zones"))["items"]:
+        return  # by an earlier run in the same shop
+    zone = await world.staff.call("order", "POST", "/tax/zones", json={"name": "London", "countries": ["GB"]})
+    rate = {"zone_id": zone["id"], "tax_class": "standard", "rate": "0.20", "name": "VAT"}
+    await world.staff.call("order", "POST", "/tax/rates", json=rate)
+    area = await world.staff.call("order", "POST", "/shipping-zones", json={"name": "Everywhere", "countries": []})
+    method = {
+        "zone_id": area["id"], "code": "post", "name": "Post", "kind": "delivery", "tax": "follows_goods",
+        "rates": [{"currency": "GBP", "by": "total", "from": 0, "amount": 0}], "min_days": 1, "max_days": 3,
+    }  # fmt: skip
+    await world.staff.call("order", "POST", "/shipping-methods", json=method)
