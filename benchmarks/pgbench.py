@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -19,8 +19,9 @@ from contracts.permissions import permissions_of
 from local_stack.postgres import binaries
 from order_service.orders import placing
 from order_service.orders.schemas import OrderIn
+from order_service.rules.holder import RulesHolder
 from order_service.settings import Settings
-from service_kit.database.sessions import BY_INDEX
+from service_kit.database.sessions import BY_INDEX, Connection
 from service_kit.idempotency import Key
 from service_kit.security import Principal
 from tests.harness import tokens
@@ -55,13 +56,16 @@ class Pgbench:
         """Writes a script for each order, of `lines` lines."""
         draw = Draw(seed=2)
         connection = await asyncpg.connect(self._url.render_as_string(hide_password=False))
+        rules = RulesHolder(self._settings.home_country)
         try:
             for number, account in zip(range(BASKETS), accounts(), strict=False):
                 recorder = _Recorder(connection)
                 key = Key(str(uuid4()), "POST /orders", b"0" * 32)
                 wanted = OrderIn.model_validate(draw.order(lines))
                 who = _principal(account)
-                placed = await placing.place(recorder, wanted, key, who, self._settings, account.address)  # type: ignore[arg-type]
+                placed = await placing.place(
+                    cast(Connection, recorder), wanted, key, who, self._settings, rules, account.address
+                )
                 assert isinstance(placed, placing.Placed)
                 new = {
                     key.value: ":n::text",
