@@ -8,8 +8,8 @@ from fastapi import Query, Request, Response
 from order_service.carts import use_cases
 from order_service.carts.schemas import CartOut, CodesIn, MergeIn, QuantityIn
 from order_service.carts.use_cases import CartFull, GuestTokenNotGood
+from order_service.pricing.places import Destination
 from order_service.pricing.quotes import ProductUnavailable
-from order_service.pricing.shipping import Destination
 from order_service.promotions import guesses
 from order_service.promotions.guesses import Guesser, TooManyCodeGuesses
 from order_service.rules.holder import RulesHolder

@@ -11,10 +11,10 @@ from order_service.carts.models import CartItem
 from order_service.carts.queries import Item
 from order_service.carts.schemas import CartItemOut, CartOut
 from order_service.pricing.lines import QuoteLine
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import MOST_CODES
 from order_service.pricing.quotes import ProductUnavailable, quote
 from order_service.pricing.schemas import QuoteOut
-from order_service.pricing.shipping import Destination
 from order_service.rules.holder import RulesHolder
 from order_service.rules.terms import terms_of
 from service_kit.clock import utcnow

@@ -9,8 +9,8 @@ from order_service.drafts.schemas import DraftChangeIn, DraftIn, order_of
 from order_service.orders import metrics, placing, placing_queries
 from order_service.orders.placing import CustomerInactive, CustomerUnknown, Placed
 from order_service.orders.schemas import Total
+from order_service.pricing.places import Destination
 from order_service.pricing.quotes import Quote, quote_with_problems
-from order_service.pricing.shipping import Destination
 from order_service.quotes import queries as quote_queries
 from order_service.rules.holder import RulesHolder
 from order_service.rules.terms import terms_of

@@ -27,11 +27,11 @@ from order_service.orders.placing_read_queries import Found
 from order_service.orders.schemas import LineIn, OrderIn, order_values
 from order_service.orders.unpaid import UNKNOWN, exceeded, need_counting, unpaid_limits
 from order_service.pricing.lines import Shipping
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import PromotionUnusable, Reason
 from order_service.pricing.quotes import Quote, quote_order
 from order_service.pricing.rules import Rules, Terms
 from order_service.pricing.schemas import quote_values, shipping_values
-from order_service.pricing.shipping import Destination
 from order_service.promotions import guesses
 from order_service.promotions.guesses import Guesser
 from order_service.rules.holder import RulesHolder

@@ -13,7 +13,7 @@ from order_service.orders.models import Actor
 from order_service.payments import queries, refunds
 from order_service.payments.gateways.port import GatewayRefund, NoResponse, Rejected
 from order_service.payments.gateways.registry import Gateways
-from order_service.payments.models import Payment, Refund, RefundReport, RefundState, gateway_key
+from order_service.payments.models import BANK_TRANSFER, Payment, Refund, RefundReport, RefundState, gateway_key
 from service_kit.clock import utcnow
 from service_kit.database import Transaction
 from service_kit.ids import uuid7
@@ -62,7 +62,8 @@ async def settle(tx: Transaction, report: RefundReport) -> None:
         published.append(events.PaymentRefunded(**fields, refund_id=refund.id, reference=refund.gateway_refund_id))
     else:
         # No event: the money was not refunded, and staff must handle it.
-        log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=refund.failure_reason)
+        code = refund.failure_reason if refund.gateway != BANK_TRANSFER else None  # that is a text, for the customer
+        log.error("refund_failed", refund_id=str(refund.id), order=order.number, reason=code)
     await queries.save_refund(tx, order, refund, payment, *published)
     if refund.return_id is not None and account.is_refunded(refund.return_id):
         for react in _on_return_refunded:

@@ -109,7 +109,9 @@ class RefundOut(BaseModel):
     note: str | None = Field(description="by staff; only staff see it")
     requested_by: UUID | None = Field(description="null: automatic, for a return or since no order wanted the money")
     return_id: UUID | None = Field(description="the return whose price it refunds")
-    failure_reason: str | None = Field(description="a code, the gateway's where it has one: `refund-above-charge`")
+    failure_reason: str | None = Field(
+        description="a code, the gateway's if it has one: `refund-above-charge`; of a bank transfer, a text by staff"
+    )
     created_at: datetime
     settled_at: datetime | None
 

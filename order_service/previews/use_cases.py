@@ -11,10 +11,10 @@ from order_service.catalogue.models import FACTS, Product
 from order_service.previews import queries
 from order_service.previews.schemas import PreviewedOut, PreviewIn, PreviewOut, SumOut
 from order_service.pricing import promotions as pricing
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import Buyer, Code, PromotionUnusable, Reason
 from order_service.pricing.quotes import Item, ProductUnavailable, Quote, quote
 from order_service.pricing.rules import Rules, Terms
-from order_service.pricing.shipping import Destination
 from order_service.promotions import queries as promotions
 from order_service.promotions.models import Promotion
 from order_service.rules import queries as rules

@@ -1,10 +1,18 @@
-"""Regions, as the zones of taxes and of shipping name them, and as addresses are compared with them."""
+"""Places, as the zones of taxes and of shipping name them, and as addresses are compared with them."""
 
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 from pydantic import AfterValidator
 
 from service_kit.addresses import Region
+
+
+class Destination(NamedTuple):
+    """Where an order goes, as far as its price depends on it."""
+
+    country: str
+    region: str | None = None
+    postal_code: str | None = None
 
 
 def normal_region(region: str) -> str:

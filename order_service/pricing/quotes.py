@@ -17,8 +17,7 @@ from order_service.pricing.lines import Adjustment, QuoteLine, Shipping, Shippin
 from order_service.pricing.promotions import Applied, Code, PromotionUnusable
 from order_service.pricing.rules import NO_TERMS, Terms
 from order_service.pricing.shipping import Goods, ShippingMethodUnavailable, choose, offers
-from order_service.pricing.tax import TaxNote, TaxZone, apply_reverse_charge
-from order_service.pricing.tax import apply as apply_tax
+from order_service.pricing.tax import Taxed, TaxNote, leave_untaxed
 from service_kit.iso_codes import smallest_charge
 from service_kit.problems import Problem
 
@@ -171,7 +170,7 @@ def _with_terms(found: Quote, terms: Terms, now: datetime) -> Quote:
         if applied.reasons:
             reasons = [{"code": code, "reason": reason} for code, reason in applied.reasons.items()]
             problems.append(PromotionUnusable(codes=reasons))
-    zone, note = _tax(terms, lines, shipping, now, step)
+    taxed = _tax(terms, lines, shipping, now, step)
     return Quote(
         found.currency,
         lines,
@@ -180,28 +179,18 @@ def _with_terms(found: Quote, terms: Terms, now: datetime) -> Quote:
         shipping_methods=offered,
         adjustments=sorted(applied.adjustments, key=lambda each: (each.position, each.promotion_id)) if applied else (),
         redeemed=applied.redeemed if applied else {},
-        prices_include_tax=zone is None or zone.prices_include_tax,
-        tax_note=note,
+        prices_include_tax=taxed.prices_include_tax,
+        tax_note=taxed.note,
         problems=problems,
     )
 
 
-def _tax(
-    terms: Terms, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime, step: int
-) -> tuple[TaxZone | None, TaxNote | None]:
-    """Sets the taxes and totals; returns the zone that taxes the order, and why if none does."""
-    taxes, to = terms.rules.taxes, terms.to
-    if to is not None and taxes.zones and terms.tax_id_is_valid and taxes.reverses_charge(to.country):
-        apply_reverse_charge(taxes.home, lines, shipping, now)
-        return None, TaxNote.REVERSE_CHARGE
-    zone = taxes.zone(to.country, to.region) if to is not None and taxes.zones else None
-    if zone is not None:
-        apply_tax(zone, lines, shipping, now, step)
-        return zone, None
-    for line in lines:
-        line.total = line.price
-    shipping.total = shipping.price
-    return None, TaxNote.NONE if to is not None and taxes.zones else None
+def _tax(terms: Terms, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime, step: int) -> Taxed:
+    """Sets the taxes and totals."""
+    if terms.to is None or terms.rules.taxes.is_empty:
+        leave_untaxed(lines, shipping)
+        return Taxed()
+    return terms.rules.taxes.apply(lines, shipping, terms.to, now, step, tax_id_is_valid=terms.tax_id_is_valid)
 
 
 def quote_order(

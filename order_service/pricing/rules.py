@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import Buyer, Code, Promotion
-from order_service.pricing.shipping import Destination, ShippingZone
-from order_service.pricing.tax import Taxes
+from order_service.pricing.shipping import ShippingZone
+from order_service.pricing.tax import Taxes, TaxProvider
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Rules:
     """`promotions` are those that have not ended. Without anything configured, an order costs what its lines cost."""
 
     version: int = 0
-    taxes: Taxes = Taxes()
+    taxes: TaxProvider = Taxes()
     shipping_zones: tuple[ShippingZone, ...] = ()
     promotions: tuple[Promotion, ...] = ()
 
@@ -29,7 +30,7 @@ class Rules:
 
     @cached_property
     def is_empty(self) -> bool:
-        return not (self.taxes.zones or self.shipping_zones or self.promotions)
+        return self.taxes.is_empty and not self.shipping_zones and not self.promotions
 
     @cached_property
     def has_automatic_promotions(self) -> bool:

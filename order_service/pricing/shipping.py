@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
 from uuid import UUID
 
 from order_service.pricing.lines import QuoteLine, Shipping, ShippingMethodOffer
-from order_service.pricing.places import normal_region
+from order_service.pricing.places import Destination, normal_region
 from service_kit.problems import Problem
 
 SATURDAY = 5
@@ -21,14 +20,6 @@ class NoShippingThere(Problem, status=409, type="shipping-not-to-there"):
 
 class ShippingMethodUnavailable(Problem, status=409, type="shipping-method-unavailable"):
     """The shipping method {shipping_method} is not offered for this order; `offered` has the codes of the others."""
-
-
-class Destination(NamedTuple):
-    """Where an order goes, as far as its price depends on it."""
-
-    country: str
-    region: str | None = None
-    postal_code: str | None = None
 
 
 class Kind(StrEnum):

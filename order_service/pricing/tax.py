@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 from order_service.pricing.arithmetic import MILLION, half_up, split
 from order_service.pricing.lines import QuoteLine, Shipping, TaxPart
-from order_service.pricing.places import normal_region
+from order_service.pricing.places import Destination, normal_region
 
 STANDARD = "standard"
 """The tax class of a product that names none; a class without a rate of its own is taxed at this one's."""
@@ -36,6 +37,38 @@ class TaxNote(StrEnum):
     NONE = "none"
     """The address lies in no tax zone."""
     REVERSE_CHARGE = "reverse_charge"
+
+
+class Taxed(NamedTuple):
+    """How an order was taxed. `note`: why it has no tax."""
+
+    prices_include_tax: bool = True
+    note: TaxNote | None = None
+
+
+class TaxProvider(Protocol):
+    """Works out the taxes of orders. One value is a part of the rules, and replaced with them.
+
+    It is asked while a customer waits and a connection is held, so it answers from memory and never asks a service of
+    somebody else. A provider that calculates elsewhere needs answers that were stored before the order is placed.
+    """
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is configured. Then orders are not taxed, and have no note."""
+
+    def apply(
+        self,
+        lines: Sequence[QuoteLine],
+        shipping: Shipping,
+        to: Destination,
+        now: datetime,
+        step: int,
+        *,
+        tax_id_is_valid: bool,
+    ) -> Taxed:
+        """Sets tax, rate and total of each line, and those of the shipping. Amounts are multiples of `step`.
+        `tax_id_is_valid`: the buyer is a business whose tax id was confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +120,34 @@ class TaxZone:
 
 @dataclass(frozen=True)
 class Taxes:
-    """All tax zones, and the country that the shop sells from."""
+    """The built-in provider: tax zones with their rates, and the country that the shop sells from."""
 
     zones: tuple[TaxZone, ...] = ()
     home_country: str | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.zones
+
+    def apply(
+        self,
+        lines: Sequence[QuoteLine],
+        shipping: Shipping,
+        to: Destination,
+        now: datetime,
+        step: int,
+        *,
+        tax_id_is_valid: bool,
+    ) -> Taxed:
+        if tax_id_is_valid and self.reverses_charge(to.country):
+            _reverse_charge(self.home, lines, shipping, now)
+            return Taxed(note=TaxNote.REVERSE_CHARGE)
+        zone = self.zone(to.country, to.region)
+        if zone is None:
+            leave_untaxed(lines, shipping)
+            return Taxed(note=TaxNote.NONE)
+        _tax(zone, lines, shipping, now, step)
+        return Taxed(zone.prices_include_tax)
 
     def zone(self, country: str, region: str | None = None) -> TaxZone | None:
         """The zone of an address: one of its region before one of the whole country."""
@@ -120,8 +177,14 @@ class Taxes:
         return found
 
 
-def apply(zone: TaxZone, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime, step: int) -> None:
-    """Sets tax, rate and total of each line and of the shipping."""
+def leave_untaxed(lines: Sequence[QuoteLine], shipping: Shipping) -> None:
+    """Sets the totals of the lines and of the shipping to their prices."""
+    for line in lines:
+        line.total = line.price
+    shipping.total = shipping.price
+
+
+def _tax(zone: TaxZone, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime, step: int) -> None:
     rates = _rates(zone, lines, now)
     parts = _shipping_parts(zone, lines, rates, shipping, now)
     prices = [line.price for line in lines]
@@ -144,11 +207,9 @@ def apply(zone: TaxZone, lines: Sequence[QuoteLine], shipping: Shipping, now: da
     shipping.total = shipping.price if included else shipping.price + shipping.tax
 
 
-def apply_reverse_charge(home: TaxZone | None, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime) -> None:
+def _reverse_charge(home: TaxZone | None, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime) -> None:
     """Takes the home country's tax out of prices that include it. No tax is added."""
-    for line in lines:
-        line.total = line.price
-    shipping.total = shipping.price
+    leave_untaxed(lines, shipping)
     if home is not None and home.prices_include_tax:
         rates = _rates(home, lines, now)
         for line, rate in zip(lines, rates, strict=True):

@@ -3,8 +3,8 @@
 from uuid import UUID
 
 from order_service.orders.placing import CartEmpty
+from order_service.pricing.places import Destination
 from order_service.pricing.quotes import Quote, quote_order
-from order_service.pricing.shipping import Destination
 from order_service.quotes import queries
 from order_service.quotes.schemas import QuoteIn
 from order_service.rules.holder import RulesHolder

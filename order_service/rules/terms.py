@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import Buyer, Code
 from order_service.pricing.rules import Terms
-from order_service.pricing.shipping import Destination
 from order_service.rules.holder import RulesHolder
 from service_kit.database import AnySession
 

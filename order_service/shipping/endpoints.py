@@ -5,7 +5,8 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from order_service.pricing.shipping import Destination, find_zone
+from order_service.pricing.places import Destination
+from order_service.pricing.shipping import find_zone
 from order_service.shipping import queries, use_cases
 from order_service.shipping.models import (
     ShippingMethod,

@@ -24,13 +24,13 @@ CHECKS: dict[str, Any] = {
     "positive_data_acceptance": {"enabled": False},
     "negative_data_rejection": {"expected-statuses": REJECTIONS},
 }
-# For other methods, `tree` or `preview` matches the path of an id, and the id is rejected instead of the method.
+# For other methods, these match the path of a resource's id, and the id is rejected instead of the method.
 BESIDE_IDS: list[dict[str, Any]] = [
     {
         "include-name": name,
         "checks": {"unsupported_method": {"enabled": False}, "allow_header_conformance": {"enabled": False}},
     }
-    for name in ("GET /categories/tree", "POST /promotions/preview")
+    for name in ("GET /categories/tree", "POST /promotions/preview", "GET /orders/export")
 ]
 
 # All requests use one account, and would get 404 once it is erased.

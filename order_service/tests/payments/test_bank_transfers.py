@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import httpx
 import pytest
+import structlog
 
 from contracts.events import payment_status
 from contracts.events.users import UserErased
@@ -83,7 +84,9 @@ async def test_an_erasure_deletes_the_texts_and_keeps_the_reference(shop: Shop) 
     order_id = await shop.order("cancelled")
     await recorded(shop, order_id, note=NOTE)
     [refund] = await shop.refunds(order_id)
-    await fail(shop, refund["id"], "Ada's account is closed")
+    with structlog.testing.capture_logs() as logs:
+        await fail(shop, refund["id"], "Ada's account is closed")
+    assert [each["reason"] for each in logs if each["event"] == "refund_failed"] == [None]
     await shop.served.deliver(UserErased(user_id=shop.customer.user_id, version=9))
     [entry] = await history(shop, order_id, by_staff=True)
     assert (entry["reason"], entry["note"], entry["details"]["reference"]) == (None, None, "E2E-1")

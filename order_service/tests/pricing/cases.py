@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from order_service.catalogue.models import Product
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import Amount, BuyGet, FreeShipping, Percent, Promotion, Scope, Stage
 from order_service.pricing.quotes import Quote
-from order_service.pricing.shipping import Destination, ShippingMethod
+from order_service.pricing.shipping import ShippingMethod
 from order_service.pricing.tax import TaxZone
 from order_service.tests.pricing.goods import method, priced, product, promotion, zone
 

@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from order_service.catalogue.models import Facts, Price, Product
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import (
     Amount,
     BuyGet,
@@ -21,7 +22,7 @@ from order_service.pricing.promotions import (
 )
 from order_service.pricing.quotes import Quote, quote
 from order_service.pricing.rules import Rules, Terms
-from order_service.pricing.shipping import By, Destination, Kind, ShippingMethod, ShippingRate, ShippingZone
+from order_service.pricing.shipping import By, Kind, ShippingMethod, ShippingRate, ShippingZone
 from order_service.pricing.tax import Taxes, TaxRate, TaxZone
 
 NOW = datetime(2026, 11, 2, 12, tzinfo=UTC)  # a Monday
@@ -70,6 +71,10 @@ def code_of(promotion: Promotion, text: str = "SAVE") -> Code:
     return Code(text, promotion.id)
 
 
+def items_of(goods: Sequence[tuple[Product, int]]) -> list[Any]:
+    return [SimpleNamespace(product_id=each.id, quantity=count, agreed_unit_price=None) for each, count in goods]
+
+
 def priced(
     goods: Sequence[tuple[Product, int]],
     *,
@@ -83,7 +88,6 @@ def priced(
     **terms: Any,
 ) -> Quote:
     """The quote for these products and quantities. `methods` are offered everywhere."""
-    items = [SimpleNamespace(product_id=each.id, quantity=count, agreed_unit_price=None) for each, count in goods]
     rules = Rules(1, Taxes(tuple(zones), home), (everywhere(*methods),) if methods else (), tuple(promotions))
     known = {each.id: each for each, _ in goods}
-    return quote(items, known, now, currency=currency, preferred=currency, terms=Terms(rules, to, **terms))
+    return quote(items_of(goods), known, now, currency=currency, preferred=currency, terms=Terms(rules, to, **terms))

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from order_service.catalogue.models import Facts, Price, Product
 from order_service.pricing.arithmetic import half_up, part, share, split
 from order_service.pricing.lines import QuoteLine, Shipping
+from order_service.pricing.places import Destination
 from order_service.pricing.promotions import Amount, BuyGet, Conditions, FreeShipping, Percent, Promotion, Scope, Stage
 from order_service.pricing.quotes import Quote
-from order_service.pricing.shipping import Destination, ShippingMethod
+from order_service.pricing.shipping import ShippingMethod
 from order_service.pricing.tax import TaxZone
 from order_service.tests.pricing.goods import BEGIN, method, priced, promotion, zone
 from service_kit.iso_codes import smallest_charge as step_of

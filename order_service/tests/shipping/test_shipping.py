@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from order_service.pricing import shipping as pricing
-from order_service.pricing.shipping import Destination
+from order_service.pricing.places import Destination
 from order_service.rules import queries as rules
 from order_service.shipping.models import MAX_METHODS, ShippingZone
 from order_service.tests.conftest import Shop
