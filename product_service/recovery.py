@@ -1,7 +1,7 @@
 """Recovers products from their snapshots, after the database was restored to an earlier moment.
 
-Descriptions, attributes, and changes of categories are not in snapshots: what was changed of them since is lost. A
-product that was created since comes back without them, and is named in the report.
+Families, descriptions, attributes, images, and changes of categories are not in snapshots: what was changed of them
+since is lost. A product that was created since comes back without them, and is named in the report.
 """
 
 from uuid import UUID
@@ -23,6 +23,7 @@ UPDATE products SET sku = :event.sku, name = :event.name, slug = :event.slug, st
     tax_class = :event.tax_class, weight_g = :event.weight_g, version = :event.version, updated_at = now()
 WHERE id = :event.product_id
 """)
+_FAMILY = Statement("SELECT family_id FROM products WHERE id = :id")
 _HAS_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id")
 _DELETE = Statement("DELETE FROM products WHERE id = :id")
 _ADD_PRICES = Statement(f"{insert('prices', ScheduledPrice)} ON CONFLICT DO NOTHING")
@@ -46,7 +47,8 @@ async def recover(tx: Transaction, journal: Journal, _: Settings) -> None:
             path = await queries.category_path(tx, event.category_id)
             again = event.model_copy(update={"version": event.version + JUMP, "category_path": path})
             await _store(tx, journal, again)
-            await outbox.add(tx, again)
+            family_id = await _FAMILY.fetchval(tx, id=event.product_id)
+            await outbox.add(tx, again.model_copy(update={"family_id": family_id}))
 
 
 async def _store(tx: Transaction, journal: Journal, event: events.ProductChanged) -> None:

@@ -34,6 +34,7 @@ class ProductChanged(ProductEvent, type="mart.product.changed.v1"):
     slug: str
     status: Literal["draft", "active", "archived"]
     category_id: UUID | None = None
+    family_id: UUID | None = Field(default=None, description="the family whose other products differ in options only")
     tax_class: str = Field(default="standard", description="the order service knows its rates")
     weight_g: int | None = Field(default=None, description="of one piece, in grams; null: not known")
     category_path: list[UUID] = Field(default_factory=list, description="the category and all above it")

@@ -22,7 +22,8 @@ class CategoryExists(Problem, status=409, type="category-exists"):
 
 
 class CategoryNotEmpty(Problem, status=409, type="category-not-empty"):
-    """The category still has {children} categories and {products} products: move or delete them first."""
+    """The category still has {children} categories, {products} products and {families} families: move or delete them
+    first."""
 
 
 class CategoryCycle(Problem, status=409, type="category-cycle"):

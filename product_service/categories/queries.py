@@ -12,7 +12,8 @@ from service_kit.database.keyset import Position, Slice, keyset, matching
 
 CONTENTS = Statement("""
 SELECT (SELECT count(*) FROM categories WHERE parent_id = :category_id),
-       (SELECT count(*) FROM products WHERE category_id = :category_id)
+       (SELECT count(*) FROM products WHERE category_id = :category_id),
+       (SELECT count(*) FROM families WHERE category_id = :category_id)
 """)
 
 
@@ -46,10 +47,10 @@ async def has_sibling_named(tx: Session, category: Category) -> bool:
         return (await tx.exec(same)).first() is not None
 
 
-async def contents(tx: Session, category_id: UUID) -> tuple[int, int]:
-    """How many categories and how many products the category directly contains."""
-    children, products = await CONTENTS.fetchrow(tx, category_id=category_id)
-    return children, products
+async def contents(tx: Session, category_id: UUID) -> tuple[int, int, int]:
+    """How many categories, products and families the category directly contains."""
+    children, products, families = await CONTENTS.fetchrow(tx, category_id=category_id)
+    return children, products, families
 
 
 async def every(tx: Session) -> Sequence[Category]:

@@ -52,9 +52,9 @@ async def delete(tx: Session, category_id: UUID, expected: Expected) -> None:
     await queries.lock_tree(tx)
     category = await queries.lock(tx, category_id) or not_found(Category, category_id)
     expected.check(category.version)
-    children, products = await queries.contents(tx, category_id)
-    if children or products:
-        raise CategoryNotEmpty(children=children, products=products)
+    children, products, families = await queries.contents(tx, category_id)
+    if children or products or families:
+        raise CategoryNotEmpty(children=children, products=products, families=families)
     await tx.delete(category)
 
 

@@ -7,7 +7,15 @@ from fastapi import Depends, Path, Query, Request, Response
 
 from contracts.money import Currency
 from product_service.products import queries, use_cases
-from product_service.products.models import CategoryUnknown, NotADraftAgain, Product, ProductHasHistory, SkuTaken
+from product_service.products.families import FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
+from product_service.products.models import (
+    CategoryUnknown,
+    GtinTaken,
+    NotADraftAgain,
+    Product,
+    ProductHasHistory,
+    SkuTaken,
+)
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
 from product_service.text import SLUG_LENGTH
@@ -23,6 +31,7 @@ from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal,
 router = Router(prefix="/products", tags=["products"])
 
 Manager = Annotated[Principal, Requires("products:manage")]
+_CONFLICTS = (CategoryUnknown, GtinTaken, FamilyUnknown, OptionUnknown, VariantExists, TooManyVariants)
 
 
 async def _price_query(
@@ -46,12 +55,12 @@ def may_read_hidden(who: Principal | None) -> bool:
     status_code=201,
     summary="Create a product",
     response_model=ProductOut,
-    responses=problems(SkuTaken, CategoryUnknown),
+    responses=problems(SkuTaken, *_CONFLICTS),
 )
 async def create_product(body: ProductIn, tx: Transaction, _: Manager) -> Response:
     """Only staff see a `draft`; an `active` product is on sale at once. Its `slug`, made from the name, is unique."""
     product = await use_cases.create(tx, body.columns())
-    answer = _answer(await use_cases.shown(tx, product.id), status=201)
+    answer = rendered(await use_cases.shown(tx, product.id), status=201)
     answer.headers["Location"] = f"/products/{product.id}"
     return answer
 
@@ -75,7 +84,7 @@ async def read_product(
     """
     async with database_of(request).connection() as db:
         product = await queries.show(db, product_id, query)
-    return _answer(product or not_found(Product, product_id), if_none_match)
+    return rendered(product or not_found(Product, product_id), if_none_match)
 
 
 @router.get(
@@ -93,19 +102,19 @@ async def read_product_by_slug(
 ) -> Response:
     """The same response as for its id."""
     product = await queries.show_by_slug(db, slug, query)
-    return _answer(product or not_found(Product, slug), if_none_match)
+    return rendered(product or not_found(Product, slug), if_none_match)
 
 
 @router.patch(
     "/{product_id}",
     summary="Change a product",
     response_model=ProductOut,
-    responses=problems(NotFound, CategoryUnknown, NotADraftAgain, PreconditionFailed),
+    responses=problems(NotFound, *_CONFLICTS, NotADraftAgain, PreconditionFailed),
 )
 async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Session, _: Manager) -> Response:
     """An absent field is not changed. SKU and slug never change. `active` puts it on sale, `archived` off sale."""
     await use_cases.change(tx, product_id, expected, body.columns())
-    return _answer(await use_cases.shown(tx, product_id))
+    return rendered(await use_cases.shown(tx, product_id))
 
 
 @router.delete(
@@ -119,8 +128,9 @@ async def delete_product(product_id: UUID, expected: IfMatch, tx: Session, _: Ma
     await use_cases.delete(tx, product_id, expected)
 
 
-def _answer(product: RenderedProduct, if_none_match: str | None = None, status: int = 200) -> Response:
-    """`no-cache` lets caches store the response, if they revalidate it before each use."""
+def rendered(product: RenderedProduct, if_none_match: str | None = None, status: int = 200) -> Response:
+    """The response with a product or a family. `no-cache` lets caches store it, if they revalidate it before each
+    use."""
     headers = {"ETag": f'"{product.tag}"', "Cache-Control": "no-cache", "Vary": "Authorization"}
     if is_known(if_none_match, product.tag):
         return Response(status_code=304, headers=headers)

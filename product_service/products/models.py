@@ -30,6 +30,10 @@ class SkuTaken(Problem, status=409, type="sku-taken"):
     """The SKU {sku} is the product {product_id}'s."""
 
 
+class GtinTaken(Problem, status=409, type="gtin-taken"):
+    """The GTIN {gtin} is another product's: `product_id` names it."""
+
+
 class NotADraftAgain(Problem, status=409, type="not-a-draft-again"):
     """A product that is {product_status} can't become a draft again: archive it to take it off sale."""
 
@@ -47,6 +51,10 @@ _SEARCH_VECTOR = (
 )
 
 
+def _json(default: str) -> Column[Any]:
+    return Column(JSONB, nullable=False, server_default=text(f"'{default}'::jsonb"))
+
+
 class Product(Base, table=True):
     """`price_*` is the base price. Scheduled prices, which take precedence, are in `prices`."""
 
@@ -55,6 +63,17 @@ class Product(Base, table=True):
         CheckConstraint("status IN ('draft', 'active', 'archived')", name="status"),
         CheckConstraint("price_amount > 0", name="price_amount"),
         CheckConstraint("weight_g > 0", name="weight_g"),
+        CheckConstraint("(family_id IS NULL) = (options = '{}'::jsonb)", name="options"),
+        Index(
+            "uq_products_variant", "family_id", "options", unique=True, postgresql_where=text("family_id IS NOT NULL")
+        ),
+        Index("uq_products_gtin", "gtin", unique=True, postgresql_where=text("gtin IS NOT NULL")),
+        Index(
+            "ix_products_external_ids",
+            "external_ids",
+            postgresql_using="gin",
+            postgresql_ops={"external_ids": "jsonb_path_ops"},
+        ),
         Index("ix_products_status_created_at", "status", "created_at", "id"),
         Index("ix_products_status_sort_key", "status", "sort_key", "id"),
         Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
@@ -82,6 +101,19 @@ class Product(Base, table=True):
     description: str | None = None
     category_id: UUID | None = Field(default=None, foreign_key="categories.id", index=True)
     attributes: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSONB, nullable=False))
+    family_id: UUID | None = Field(default=None, foreign_key="families.id")
+    options: dict[str, str] = Field(default_factory=dict, sa_column=_json("{}"))
+    """A value for each option of the family."""
+    brand: str | None = None
+    gtin: str | None = Field(default=None, description="the number in the bar code, with its check digit")
+    dimensions: dict[str, int] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    external_ids: dict[str, str] = Field(default_factory=dict, sa_column=_json("{}"))
+    """The ids of the product in other systems, by the name of the system."""
+    meta: dict[str, Any] = Field(default_factory=dict, sa_column=_json("{}"))
+    """Whatever staff and other systems keep here; the shop doesn't read it."""
+    seo: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    images: list[dict[str, Any]] = Field(default_factory=list, sa_column=_json("[]"))
+    """A copy of what `media` stores of its images, so that a product is read from one row."""
     price_amount: int = Field(sa_type=BigInteger)
     price_currency: str
     tax_class: str = Field(default="standard", sa_column_kwargs={"server_default": "standard"})

@@ -1,5 +1,6 @@
 """Every statement about one product."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -9,6 +10,7 @@ from sqlalchemy import text
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
+from product_service.products.families import Family
 from product_service.products.models import Product, Republication
 from product_service.products.prices import ScheduledPrice
 from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert
@@ -35,26 +37,31 @@ LEFT JOIN LATERAL (
 """
 AVAILABILITY = "LEFT JOIN availability a ON a.product_id = p.id"
 
-_TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
-# `schemas.ProductOut` as JSON.
-BODY = f"""
+TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
+# `schemas.ProductOut`.
+BODY_JSON = f"""
 json_build_object(
     'id', p.id, 'sku', p.sku, 'slug', p.slug, 'name', p.name, 'description', p.description,
-    'category_id', p.category_id, 'attributes', p.attributes,
+    'category_id', p.category_id, 'attributes', p.attributes, 'family_id', p.family_id, 'options', p.options,
+    'brand', p.brand, 'gtin', p.gtin, 'dimensions', p.dimensions, 'seo', p.seo, 'images', p.images,
+    'external_ids', CASE WHEN :query.hidden_too::boolean THEN p.external_ids END,
+    'metadata', CASE WHEN :query.hidden_too::boolean THEN p.meta END,
     'price', json_build_object('amount', p.price_amount, 'currency', p.price_currency),
     'unit_price', CASE WHEN unit.amount IS NOT NULL
                        THEN json_build_object('amount', unit.amount, 'currency', unit.currency) END,
     'tax_class', p.tax_class, 'weight_g', p.weight_g, 'status', p.status,
     'availability', json_build_object(
         'available', coalesce(a.available, 0), 'on_hand', coalesce(a.on_hand, 0), 'reserved', coalesce(a.reserved, 0),
-        'updated_at', to_char(a.updated_at AT TIME ZONE 'UTC', {_TIME})),
+        'updated_at', to_char(a.updated_at AT TIME ZONE 'UTC', {TIME})),
     'version', p.version,
-    'created_at', to_char(p.created_at AT TIME ZONE 'UTC', {_TIME}),
-    'updated_at', to_char(p.updated_at AT TIME ZONE 'UTC', {_TIME})
-)::text
+    'created_at', to_char(p.created_at AT TIME ZONE 'UTC', {TIME}),
+    'updated_at', to_char(p.updated_at AT TIME ZONE 'UTC', {TIME})
+)
 """
+BODY = f"{BODY_JSON}::text"
+TAG = "concat_ws('.', p.version, coalesce(a.version, 0), unit.amount)"
 _SHOW = f"""
-SELECT {BODY} AS body, concat_ws('.', p.version, coalesce(a.version, 0), unit.amount) AS tag
+SELECT {BODY} AS body, {TAG} AS tag
 FROM products p {AVAILABILITY} {UNIT_PRICE}
 WHERE (p.status = 'active' OR :query.hidden_too::boolean)
 """
@@ -68,6 +75,7 @@ IS_SHOWN = Statement("SELECT true FROM products WHERE id = :id AND (status = 'ac
 SHARE_TREE = Statement("SELECT pg_advisory_xact_lock_shared(0x74726565)")
 LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")
 LOCK_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id FOR KEY SHARE")
+LOCK_FAMILY = Statement("SELECT to_json(f)::text FROM families f WHERE id = :id FOR NO KEY UPDATE")
 CATEGORY_PATH = Statement("""
 WITH RECURSIVE above AS (
     SELECT id, parent_id, 1 AS level FROM categories WHERE id = :id
@@ -87,6 +95,12 @@ _BELOW = text("""category_id IN (
 # An import creates thousands of products, so this does without the overhead of an ORM session.
 INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
 ID_OF_SKU = Statement("SELECT id FROM products WHERE sku = :sku")
+ID_OF_GTIN = Statement("SELECT id FROM products WHERE gtin = :gtin::text AND id <> :id")
+ID_OF_VARIANT = Statement("""
+SELECT id FROM products WHERE family_id = :family_id::uuid AND options = :options::jsonb AND id <> :id
+""")
+OPTIONS = Statement("SELECT options::text FROM products WHERE family_id = :family_id")
+COUNT_VARIANTS = Statement("SELECT count(*) FROM products WHERE family_id = :family_id AND id <> :id")
 
 
 class PriceQuery(NamedTuple):
@@ -129,6 +143,36 @@ async def insert_if_free(tx: Transaction, product: Product) -> bool:
 async def id_of_sku(tx: Transaction, sku: str) -> UUID | None:
     found: UUID | None = await ID_OF_SKU.fetchval(tx, sku=sku)
     return found
+
+
+async def id_of_gtin(tx: Transaction | Session, product: Product) -> UUID | None:
+    """Of another product with the same GTIN."""
+    found: UUID | None = await ID_OF_GTIN.fetchval(tx, gtin=product.gtin, id=product.id)
+    return found
+
+
+async def id_of_variant(tx: Transaction | Session, product: Product) -> UUID | None:
+    """Of another product of the same family with the same options."""
+    found: UUID | None = await ID_OF_VARIANT.fetchval(
+        tx, family_id=product.family_id, options=product.options, id=product.id
+    )
+    return found
+
+
+async def count_other_variants(tx: Transaction | Session, product: Product) -> int:
+    found: int = await COUNT_VARIANTS.fetchval(tx, family_id=product.family_id, id=product.id)
+    return found
+
+
+async def options_of(tx: Transaction, family_id: UUID) -> list[dict[str, str]]:
+    """The options of each product of the family."""
+    return [json.loads(options) for (options,) in await OPTIONS.fetch(tx, family_id=family_id)]
+
+
+async def lock_family(tx: Transaction | Session, family_id: UUID) -> Family | None:
+    """Locks the family until the transaction ends, so that its options and the number of its products stay."""
+    found = await LOCK_FAMILY.fetchval(tx, id=family_id)
+    return Family.model_validate(json.loads(found)) if found else None
 
 
 async def lock_without_sort_key(tx: Session, limit: int) -> Sequence[Product]:

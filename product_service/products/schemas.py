@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -12,6 +13,7 @@ from pydantic import (
     StringConstraints,
     model_validator,
 )
+from stdnum import ean
 
 from contracts.money import Money
 from contracts.tax_class import TaxClass
@@ -22,12 +24,44 @@ from service_kit.schemas import RequestBody, examples
 
 MAX_AMOUNT = 10**12
 
+
+def _gtin(text: str) -> str:
+    """Raises: ValueError."""
+    digits = text.replace(" ", "").replace("-", "")
+    if not ean.is_valid(digits):
+        raise ValueError("must have 8, 12, 13 or 14 digits, the last of which is their check digit")
+    return digits
+
+
 AttributeName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Storable]
 WholeNumber = Annotated[int, Field(ge=-(2**53), le=2**53)]
 Attributes = Annotated[
     dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=500), Storable]],
     Field(max_length=50, description="further properties: up to 50 names, each with a text, number or boolean"),
 ]
+OptionName = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=64), Storable]
+OptionValue = OptionName
+Options = Annotated[
+    dict[OptionName, OptionValue],
+    Field(
+        max_length=5, description="a value for each option of the family", examples=[{"colour": "blue", "size": "M"}]
+    ),
+]
+Gtin = Annotated[
+    str,
+    AfterValidator(_gtin),
+    Field(description="the number in the bar code: 8, 12, 13 or 14 digits, the last of which checks the others"),
+]
+SystemName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_.-]{0,39}$")]
+ExternalIds = Annotated[
+    dict[SystemName, Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Storable]],
+    Field(max_length=20, description="the ids in other systems, by the system's name; only staff see them"),
+]
+Metadata = Annotated[
+    dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=2000), Storable] | None],
+    Field(max_length=50, description="for your own programs, and of no effect here; only staff see it"),
+]
+Millimetres = Annotated[int, Field(gt=0, le=100_000)]
 Weight = Annotated[int, Field(gt=0, le=1_000_000_000, description="of one piece, in grams")]
 _IN: dict[str, Any] = {
     "sku": "85123A",
@@ -35,6 +69,14 @@ _IN: dict[str, Any] = {
     "description": "Painted metal, for one tealight.",
     "category_id": None,
     "attributes": {"colour": "white", "height_mm": 140},
+    "family_id": None,
+    "options": {},
+    "brand": "Lumière",
+    "gtin": "5901234123457",
+    "dimensions": {"length_mm": 120, "width_mm": 120, "height_mm": 140},
+    "external_ids": {"erp": "4711"},
+    "metadata": {"shelf": "B-12"},
+    "seo": {"title": "White heart T-light holder", "description": None},
     "price": {"amount": 255, "currency": "GBP"},
     "tax_class": "standard",
     "weight_g": 140,
@@ -44,6 +86,7 @@ _OUT: dict[str, Any] = {
     "id": "0199c1a0-5b00-7a10-8c00-000000000002",
     "slug": "white-hanging-heart-t-light-holder",
     **_IN,
+    "images": [],
     "unit_price": {"amount": 235, "currency": "GBP"},
     "availability": {"available": 112, "on_hand": 120, "reserved": 8, "updated_at": "2026-01-02T08:30:00.000000Z"},
     "version": 3,
@@ -58,12 +101,31 @@ class Price(MoneyIn):
     amount: int = Field(gt=0, le=MAX_AMOUNT, description="in the currency's minor unit")
 
 
+class Dimensions(RequestBody):
+    """Of one piece, packed, in millimetres."""
+
+    length_mm: Millimetres
+    width_mm: Millimetres
+    height_mm: Millimetres
+
+
+class Seo(RequestBody):
+    """What the product's page says to search engines; an absent text is made of the name or the description."""
+
+    title: Line | None = None
+    description: Annotated[str, StringConstraints(strip_whitespace=True, max_length=500), Storable] | None = None
+
+
 class _ProductBody(RequestBody):
     def columns(self) -> dict[str, Any]:
         """The columns of the fields that the request contains."""
         fields = self.model_dump(exclude_unset=True)
         if price := fields.pop("price", None):
             fields |= {"price_amount": price["amount"], "price_currency": price["currency"]}
+        if "metadata" in fields:
+            fields["meta"] = fields.pop("metadata")
+        if "family_id" in fields and fields["family_id"] is None:
+            fields.setdefault("options", {})
         return fields
 
 
@@ -75,14 +137,26 @@ class ProductIn(_ProductBody):
     description: Paragraphs | None = None
     category_id: UUID | None = None
     attributes: Attributes = {}
+    family_id: UUID | None = Field(default=None, description="the family that it is a variant of; needs `options`")
+    options: Options = {}
+    brand: Line | None = None
+    gtin: Gtin | None = None
+    dimensions: Dimensions | None = None
+    external_ids: ExternalIds = {}
+    metadata: Metadata = {}
+    seo: Seo | None = None
     price: Price
     tax_class: TaxClass = "standard"
     weight_g: Weight | None = None
     status: Status = Status.DRAFT
 
 
+_NEVER_NULL = ("name", "attributes", "options", "external_ids", "metadata", "price", "tax_class", "status")
+
+
 class ProductChange(_ProductBody):
-    """An absent field stays; null removes `description`, `category_id` or `weight_g`. The SKU never changes."""
+    """An absent field stays; null removes a field that can be null. A null `family_id` takes it out of its family, and
+    its options with it. The SKU never changes."""
 
     model_config = examples({"price": {"amount": 295, "currency": "GBP"}}, {"status": "archived"})
 
@@ -90,6 +164,14 @@ class ProductChange(_ProductBody):
     description: Paragraphs | None = None
     category_id: UUID | None = None
     attributes: Attributes | None = None
+    family_id: UUID | None = None
+    options: Options | None = None
+    brand: Line | None = None
+    gtin: Gtin | None = None
+    dimensions: Dimensions | None = None
+    external_ids: ExternalIds | None = None
+    metadata: Metadata | None = None
+    seo: Seo | None = None
     price: Price | None = None
     tax_class: TaxClass | None = None
     weight_g: Weight | None = None
@@ -97,7 +179,7 @@ class ProductChange(_ProductBody):
 
     @model_validator(mode="after")
     def _required_is_not_null(self) -> "ProductChange":
-        for name in ("name", "attributes", "price", "tax_class", "status"):
+        for name in _NEVER_NULL:
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise ValueError(f"{name} must not be null")
         return self
@@ -126,6 +208,15 @@ class ProductOut(BaseModel):
     description: str | None
     category_id: UUID | None
     attributes: dict[str, Any]
+    family_id: UUID | None
+    options: dict[str, str]
+    brand: str | None
+    gtin: str | None
+    dimensions: Dimensions | None
+    seo: Seo | None
+    images: list[Any]
+    external_ids: dict[str, str] | None = Field(description="null unless staff read it")
+    metadata: dict[str, Any] | None = Field(description="null unless staff read it")
     price: Money = Field(description="the base price")
     unit_price: Money | None = Field(
         description="the present price of one piece at this quantity; null: none in this currency"

@@ -6,25 +6,27 @@ from uuid import UUID
 
 from contracts.events import products as events
 from product_service.products import queries
-from product_service.products.models import CategoryUnknown, Product, SkuTaken
+from product_service.products.families import MAX_VARIANTS, FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
+from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken
 from product_service.products.prices import ScheduledPrice
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
 from service_kit.clock import utcnow
-from service_kit.concurrency import Expected
+from service_kit.concurrency import Expected, flush
 from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 
-SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "tax_class", "weight_g"}
+SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id", "tax_class", "weight_g"}
 """The columns that are published under their own names."""
 
 
 async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
-    """Raises: SkuTaken, CategoryUnknown."""
+    """Raises: SkuTaken, GtinTaken, CategoryUnknown, and what `_check_family` raises."""
     product = Product(slug="", **columns)
     await queries.share_tree(tx)
-    await _lock_category(tx, product.category_id)
+    await lock_category(tx, product.category_id)
+    await _check_family(tx, product)
     for slug in _slugs(product):
         product.slug = slug
         if await queries.insert_if_free(tx, product):
@@ -32,17 +34,23 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
             return product
         if owner := await queries.id_of_sku(tx, product.sku):
             break
+        await _check_unique(tx, product)
     raise SkuTaken(sku=product.sku, product_id=str(owner))
 
 
 async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
     """Changes a product. Its slug stays, so that links keep working.
 
-    Raises: NotFound, PreconditionFailed, CategoryUnknown, NotADraftAgain.
+    Raises: NotFound, PreconditionFailed, CategoryUnknown, GtinTaken, NotADraftAgain, and what `_check_family` raises.
     """
     product = await lock(tx, product_id, expected)
-    await _lock_category(tx, columns.get("category_id"))
+    await lock_category(tx, columns.get("category_id"))
+    after = Product(**{**product.model_dump(), **columns})
+    if (after.family_id, after.options) != (product.family_id, product.options):
+        await _check_family(tx, after)
+    await _check_unique(tx, after)
     if product.change(columns):
+        await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
         await publish(tx, product)
 
 
@@ -106,7 +114,29 @@ def _snapshot(
     return events.ProductChanged(product_id=product.id, prices=[base, *others], category_path=category_path, **shown)
 
 
-async def _lock_category(tx: Transaction | Session, category_id: UUID | None) -> None:
+async def _check_family(tx: Transaction | Session, product: Product) -> None:
+    """Raises: FamilyUnknown, OptionUnknown, TooManyVariants."""
+    if product.family_id is None:
+        if product.options:
+            raise OptionUnknown(known={})
+        return
+    family = await queries.lock_family(tx, product.family_id)
+    if family is None:
+        raise FamilyUnknown(family_id=str(product.family_id))
+    family.check(product.options)
+    if await queries.count_other_variants(tx, product) >= MAX_VARIANTS:
+        raise TooManyVariants(limit=MAX_VARIANTS, count=MAX_VARIANTS + 1)
+
+
+async def _check_unique(tx: Transaction | Session, product: Product) -> None:
+    """Raises: VariantExists, GtinTaken."""
+    if product.family_id and (owner := await queries.id_of_variant(tx, product)):
+        raise VariantExists(product_id=str(owner))
+    if product.gtin and (owner := await queries.id_of_gtin(tx, product)):
+        raise GtinTaken(gtin=product.gtin, product_id=str(owner))
+
+
+async def lock_category(tx: Transaction | Session, category_id: UUID | None) -> None:
     if category_id and not await queries.lock_category(tx, category_id):
         raise CategoryUnknown(category_id=str(category_id))
 
