@@ -94,6 +94,7 @@ class Facts:
     tax_class: str = "standard"
     weight_g: int | None = None
     category_path: frozenset[UUID] = frozenset()
+    family_id: UUID | None = None
 
 
 NO_FACTS = Facts()

@@ -80,19 +80,24 @@ class FreeShipping:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The lines that a promotion is for: of these products, or in one of these categories or below it. Empty: all.
-    Excluded products are never among them."""
+    """The lines that a promotion is for: of these products or families, or in one of these categories or below it.
+    Empty: all. Excluded products are never among them."""
 
     product_ids: frozenset[UUID] = frozenset()
     category_ids: frozenset[UUID] = frozenset()
+    family_ids: frozenset[UUID] = frozenset()
     exclude_product_ids: frozenset[UUID] = frozenset()
 
     def contains(self, line: QuoteLine) -> bool:
         if line.product_id in self.exclude_product_ids:
             return False
-        if not self.product_ids and not self.category_ids:
+        if not (self.product_ids or self.category_ids or self.family_ids):
             return True
-        return line.product_id in self.product_ids or not self.category_ids.isdisjoint(line.facts.category_path)
+        return (
+            line.product_id in self.product_ids
+            or line.facts.family_id in self.family_ids
+            or not self.category_ids.isdisjoint(line.facts.category_path)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,18 +38,13 @@ Methods = Annotated[list[Annotated[str, Trimmed(40), Printable]], Field(max_leng
 
 
 class ScopeIn(RequestBody):
-    """The lines that it is for: of these products, or in one of these categories or below it. Empty: all lines."""
+    """The lines that it is for: of these products, of products in these families, or in one of these categories or
+    below it. Empty: all lines."""
 
     product_ids: Ids = []
     category_ids: Ids = []
     family_ids: Ids = []
     exclude_product_ids: Ids = []
-
-    @model_validator(mode="after")
-    def _without_families(self) -> Self:
-        if self.family_ids:
-            raise ValueError("family_ids can't be given yet: name the products or categories instead")
-        return self
 
 
 class PercentIn(RequestBody):
@@ -101,7 +96,7 @@ class EffectIn(RequestBody):
         [(kind, body)] = self.model_dump(mode="json", exclude_none=True, exclude={"each"}).items()
         if "rate" in body:
             body["rate"] = parts_per_million(body["rate"])
-        return {"kind": kind, **body, **_scope(body, "get_scope")}
+        return {"kind": kind, **body}
 
 
 class ConditionsIn(RequestBody):
@@ -127,7 +122,7 @@ class _PromotionBody(RequestBody):
         if "effect" in stored:
             stored["effect"] = stored["effect"].stored()
         if "scope" in stored:
-            stored["scope"] = _scope_of(stored["scope"])
+            stored["scope"] = stored["scope"].model_dump(mode="json")
         if "conditions" in stored:
             stored["conditions"] = stored["conditions"].model_dump(mode="json")
         return stored
@@ -181,6 +176,7 @@ class PromotionChange(_PromotionBody):
 class ScopeOut(BaseModel):
     product_ids: list[UUID]
     category_ids: list[UUID]
+    family_ids: list[UUID] = []
     exclude_product_ids: list[UUID]
 
 
@@ -293,11 +289,3 @@ class UsesOut(RowOut):
     limit: int | None
     left: int | None = Field(description="how many orders can still use it; null: no limit")
     codes: int = Field(description="how many codes it has")
-
-
-def _scope_of(scope: ScopeIn) -> dict[str, Any]:
-    return scope.model_dump(mode="json", exclude={"family_ids"})
-
-
-def _scope(body: dict[str, Any], name: str) -> dict[str, Any]:
-    return {name: {key: ids for key, ids in body[name].items() if key != "family_ids"}} if name in body else {}
