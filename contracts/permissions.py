@@ -56,6 +56,8 @@ class Permission(StrEnum):
     PRODUCTS_MANAGE = "products:manage", "Create, change, archive and delete products"
     CATEGORIES_MANAGE = "categories:manage", "Create, change, move and delete categories"
     PRICES_MANAGE = "prices:manage", "Schedule and end prices"
+    REVIEWS_WRITE = "reviews:write", "Write, change and withdraw one's own reviews", _USER
+    REVIEWS_MODERATE = "reviews:moderate", "Publish and reject reviews, and reply to them"
 
     STOCK_READ = "stock:read", "See stock by warehouse, and the ledger of its movements"
     STOCK_RECEIVE = "stock:receive", "Book stock in from a supplier"

@@ -5,22 +5,29 @@ from fastapi import FastAPI
 from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
 from product_service.families import endpoints as families
-from product_service.personal_data import PERSONAL_DATA
+from product_service.personal_data import personal_data
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
-from product_service.products.jobs import JOBS
+from product_service.products.jobs import JOBS as PRODUCT_JOBS
+from product_service.purchases import consumers as purchases
+from product_service.related import endpoints as related
+from product_service.related.jobs import JOBS as RELATED_JOBS
+from product_service.reviews import endpoints as reviews
 from product_service.search import endpoints as search
 from product_service.settings import Settings
 from service_kit.http.application import create_app
 
+ENDPOINTS = (categories, search, products, prices, families, reviews, related)
+
 
 def create(settings: Settings | None = None) -> FastAPI:
+    settings = settings or Settings()
     return create_app(
-        settings or Settings(),
+        settings,
         title="Online Mart · products",
         description="The catalogue: categories, products, their prices, and how many pieces are available.",
-        routers=[categories.router, search.router, products.router, prices.router, families.router],
-        personal_data=PERSONAL_DATA,
-        consumers=[availability],
-        jobs=JOBS,
+        routers=[each.router for each in ENDPOINTS],
+        personal_data=personal_data(settings),
+        consumers=[availability, purchases],
+        jobs=[*PRODUCT_JOBS, *RELATED_JOBS],
     )

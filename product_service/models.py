@@ -5,9 +5,23 @@ from product_service.base import Base
 from product_service.categories import models as categories
 from product_service.products import families, prices
 from product_service.products import models as products
+from product_service.purchases import models as purchases
+from product_service.related import models as related
+from product_service.reviews import models as reviews
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
 add_kit_tables(metadata)
 
-__all__ = ["Base", "availability", "categories", "families", "metadata", "prices", "products"]
+__all__ = [
+    "Base",
+    "availability",
+    "categories",
+    "families",
+    "metadata",
+    "prices",
+    "products",
+    "purchases",
+    "related",
+    "reviews",
+]

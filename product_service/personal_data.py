@@ -1,5 +1,33 @@
-"""This service's personal data: only the account status and the audit log, which the kit exports and erases."""
+"""This service's personal data: reviews, and what customers have bought. The kit adds the account status and the audit
+log."""
 
-from service_kit.personal_data import PersonalData, nothing_to_erase
+from collections.abc import Sequence
+from uuid import UUID
 
-PERSONAL_DATA = PersonalData(sections=[], erase=nothing_to_erase)
+from contracts.events.users import UserMerged
+from product_service.purchases import queries as purchases
+from product_service.reviews import queries as reviews
+from product_service.settings import Settings
+from service_kit.database import Transaction
+from service_kit.personal_data import PersonalData, Section
+
+
+def personal_data(settings: Settings) -> PersonalData:
+    async def erase(tx: Transaction, user_ids: Sequence[UUID]) -> None:
+        await reviews.erase(tx, user_ids, keep=settings.reviews_of_erased == "keep")
+        await purchases.erase(tx, user_ids)
+
+    return PersonalData(
+        sections=[
+            Section("reviews", "reviews", where="author_id = :account_id"),
+            Section("purchases", "purchases", id="order_id"),
+        ],
+        erase=erase,
+        erase_late=erase,
+        merge=merge,
+    )
+
+
+async def merge(tx: Transaction, events: Sequence[UserMerged]) -> None:
+    await reviews.merge(tx, events)
+    await purchases.merge(tx, events)

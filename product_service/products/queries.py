@@ -46,6 +46,10 @@ json_build_object(
     'brand', p.brand, 'gtin', p.gtin, 'dimensions', p.dimensions, 'seo', p.seo, 'images', p.images,
     'external_ids', CASE WHEN :query.hidden_too::boolean THEN p.external_ids END,
     'metadata', CASE WHEN :query.hidden_too::boolean THEN p.meta END,
+    'rating', (
+        SELECT json_build_object('average', round(r.total::numeric / r.count, 2)::text, 'count', r.count)
+        FROM review_stats r WHERE r.subject_id = coalesce(p.family_id, p.id) AND r.count > 0
+    ),
     'price', json_build_object('amount', p.price_amount, 'currency', p.price_currency),
     'unit_price', CASE WHEN unit.amount IS NOT NULL
                        THEN json_build_object('amount', unit.amount, 'currency', unit.currency) END,
@@ -59,7 +63,9 @@ json_build_object(
 )
 """
 BODY = f"{BODY_JSON}::text"
-TAG = "concat_ws('.', p.version, coalesce(a.version, 0), unit.amount)"
+TAG = """concat_ws('.', p.version, coalesce(a.version, 0), unit.amount, (
+    SELECT r.version FROM review_stats r WHERE r.subject_id = coalesce(p.family_id, p.id)
+))"""
 _SHOW = f"""
 SELECT {BODY} AS body, {TAG} AS tag
 FROM products p {AVAILABILITY} {UNIT_PRICE}

@@ -87,6 +87,7 @@ _OUT: dict[str, Any] = {
     "slug": "white-hanging-heart-t-light-holder",
     **_IN,
     "images": [],
+    "rating": {"average": "4.62", "count": 21},
     "unit_price": {"amount": 235, "currency": "GBP"},
     "availability": {"available": 112, "on_hand": 120, "reserved": 8, "updated_at": "2026-01-02T08:30:00.000000Z"},
     "version": 3,
@@ -196,6 +197,13 @@ class AvailabilityOut(BaseModel):
     updated_at: datetime | None
 
 
+class Rating(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    average: str = Field(description="of one to five stars, with two decimals")
+    count: int
+
+
 class ProductOut(BaseModel):
     """A product. SQL in `queries.py` writes the response body, which this model documents."""
 
@@ -215,6 +223,7 @@ class ProductOut(BaseModel):
     dimensions: Dimensions | None
     seo: Seo | None
     images: list[Any]
+    rating: Rating | None = Field(description="of the published reviews, of the family if it has one; null: none")
     external_ids: dict[str, str] | None = Field(description="null unless staff read it")
     metadata: dict[str, Any] | None = Field(description="null unless staff read it")
     price: Money = Field(description="the base price")

@@ -1,16 +1,20 @@
-"""The product service on a database of its own, its callers, and products and categories."""
+"""The product service on a database of its own, its callers, products, categories, and orders of products."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 
+from contracts.events.order_notification import OrderDelivered, OrderedLine, OrderPlaced
+from contracts.money import Money
 from tests.harness.service import Caller, Served, serve
 
 Json = dict[str, Any]
 MakeProduct = Callable[..., Awaitable[Json]]
 MakeCategory = Callable[..., Awaitable[Json]]
+Bought = Callable[..., Awaitable[UUID]]
 
 
 @pytest.fixture
@@ -50,6 +54,25 @@ def make_category(staff: Caller) -> MakeCategory:
         return made
 
     return make
+
+
+@pytest.fixture
+def bought(service: Served) -> Bought:
+    """Delivers the events of an order of these products; returns its id."""
+
+    async def buy(customer_id: UUID, *product_ids: str, delivered: bool = True) -> UUID:
+        order: dict[str, Any] = {
+            "order_id": uuid4(), "number": "100001", "total": Money(amount=1000, currency="GBP"),
+            "customer_id": customer_id,
+        }  # fmt: skip
+        lines = [OrderedLine(product_id=UUID(id), quantity=2, unit_price=500) for id in product_ids]
+        await service.deliver(OrderPlaced(**order, version=1, lines=lines))
+        if delivered:
+            await service.deliver(OrderDelivered(**order, version=2))
+        order_id: UUID = order["order_id"]
+        return order_id
+
+    return buy
 
 
 async def found(service: Served, **asked: Any) -> list[str]:
