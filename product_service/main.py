@@ -15,9 +15,10 @@ from product_service.related.jobs import JOBS as RELATED_JOBS
 from product_service.reviews import endpoints as reviews
 from product_service.search import endpoints as search
 from product_service.settings import Settings
+from product_service.translations import endpoints as translations
 from service_kit.http.application import create_app
 
-ENDPOINTS = (categories, search, products, prices, families, reviews, related)
+ENDPOINTS = (categories, search, products, prices, families, reviews, related, translations)
 
 
 def create(settings: Settings | None = None) -> FastAPI:

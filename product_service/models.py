@@ -3,7 +3,7 @@
 from product_service.availability import models as availability
 from product_service.base import Base
 from product_service.categories import models as categories
-from product_service.products import families, prices
+from product_service.products import families, prices, translations
 from product_service.products import models as products
 from product_service.purchases import models as purchases
 from product_service.related import models as related
@@ -24,4 +24,5 @@ __all__ = [
     "purchases",
     "related",
     "reviews",
+    "translations",
 ]

@@ -1,16 +1,32 @@
 """The settings of the product service."""
 
-from typing import Literal
+import re
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, StringConstraints
 
-from service_kit.settings import ServiceSettings
+from service_kit.settings import CommaSeparated, ServiceSettings
+
+LOCALE = r"^[a-z]{2,3}(-[A-Z]{2})?$"
+Locale = Annotated[str, StringConstraints(pattern=LOCALE)]
+"""A language, or a language as it is spoken in a country: `de`, `de-AT`."""
+
+
+def _locales(values: Sequence[str]) -> Sequence[str]:
+    """Raises: ValueError."""
+    if not values or not all(re.match(LOCALE, each) for each in values) or len(set(values)) < len(values):
+        raise ValueError("must be different languages, separated by commas, as in: en,de,fr-CA")
+    return values
 
 
 class Settings(ServiceSettings, service="product"):
     port: int = 8003
     operations_port: int = 18003
     fetch_max_wait_ms: int = 100
+    locales: Annotated[CommaSeparated, AfterValidator(_locales)] = Field(
+        default=("en",), description="the languages of texts, comma-separated; the first is that of the main texts"
+    )
     reviews_verified_only: bool = Field(
         default=False, description="only customers who have received a product can review it"
     )

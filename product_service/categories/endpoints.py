@@ -3,7 +3,7 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Depends, Query, Request, Response
 
 from product_service.categories import queries, use_cases
 from product_service.categories.models import (
@@ -15,8 +15,10 @@ from product_service.categories.models import (
     TooManyCategories,
 )
 from product_service.categories.schemas import CategoryChange, CategoryIn, CategoryOut, CategoryTree
+from product_service.languages import language_of
 from product_service.products.models import CategoryUnknown
 from product_service.text import SLUG_LENGTH, Text
+from product_service.translations import queries as translations
 from service_kit.database.keyset import InvalidCursor
 from service_kit.http.etag import IfMatch, tagged
 from service_kit.http.pagination import Page, Paged
@@ -28,7 +30,13 @@ from service_kit.security import PUBLIC, Principal, Requires
 
 router = Router(prefix="/categories", tags=["categories"])
 
+
+async def _language(request: Request) -> str | None:
+    return language_of(request)
+
+
 Manager = Annotated[Principal, Requires("categories:manage")]
+Language = Annotated[str | None, Depends(_language)]
 
 
 @router.post(
@@ -48,27 +56,35 @@ async def create_category(body: CategoryIn, tx: Session, _: Manager, response: R
 async def list_categories(
     tx: Session,
     page: Paged,
+    locale: Language,
+    response: Response,
     parent_id: Annotated[UUID | None, Query(description="only the children of this category")] = None,
     slug: Annotated[
         Text | None,
         Query(max_length=SLUG_LENGTH, description="only the one with this slug", examples=["candles-lights"]),
     ] = None,
 ) -> Page[CategoryOut]:
-    """Sorted by name. `GET /categories/tree` returns all of them at once."""
-    return page.of(await queries.page(tx, page.position, parent_id=parent_id, slug=slug), CategoryOut.of)
+    """Sorted by name in the main language. `GET /categories/tree` returns all of them at once."""
+    response.headers["Vary"] = "Accept-Language"
+    names = await translations.category_names(tx, locale)
+    found = await queries.page(tx, page.position, parent_id=parent_id, slug=slug)
+    return page.of(found, lambda each: CategoryOut.of(each, name=names.get(each.id, each.name)))
 
 
 @router.get("/tree", summary="Get the tree of categories", openapi_extra=PUBLIC)
-async def read_category_tree(tx: Session) -> CategoryTree:
-    """All categories with their descendants, for a menu. Each level is sorted by name."""
-    return CategoryTree.of(await queries.every(tx))
+async def read_category_tree(tx: Session, locale: Language, response: Response) -> CategoryTree:
+    """All categories with their descendants, for a menu. Each level is sorted by name in the main language."""
+    response.headers["Vary"] = "Accept-Language"
+    return CategoryTree.of(await queries.every(tx), await translations.category_names(tx, locale))
 
 
 @router.get("/{category_id}", summary="Get a category", openapi_extra=PUBLIC, responses=problems(NotFound))
-async def read_category(category_id: UUID, tx: Session, response: Response) -> CategoryOut:
+async def read_category(category_id: UUID, tx: Session, locale: Language, response: Response) -> CategoryOut:
     """One category, with an `ETag` for a later change."""
     category = await queries.find(tx, category_id) or not_found(Category, category_id)
-    return tagged(response, CategoryOut.of(category), category.version)
+    response.headers["Vary"] = "Accept-Language"
+    names = await translations.category_names(tx, locale)
+    return tagged(response, CategoryOut.of(category, name=names.get(category.id, category.name)), category.version)
 
 
 @router.patch(

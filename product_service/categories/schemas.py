@@ -1,6 +1,6 @@
 """Request and response bodies of categories."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -68,9 +68,12 @@ class CategoryTree(BaseModel):
     items: list[CategoryNode]
 
     @classmethod
-    def of(cls, categories: Sequence[Category]) -> "CategoryTree":
-        """Each level keeps the order of `categories`."""
-        nodes = {each.id: CategoryNode(id=each.id, name=each.name, slug=each.slug, children=[]) for each in categories}
+    def of(cls, categories: Sequence[Category], names: Mapping[UUID, str]) -> "CategoryTree":
+        """Each level keeps the order of `categories`. `names`: those that are translated."""
+        nodes = {
+            each.id: CategoryNode(id=each.id, name=names.get(each.id, each.name), slug=each.slug, children=[])
+            for each in categories
+        }
         tree = cls(items=[])
         for each in categories:
             siblings = nodes[each.parent_id].children if each.parent_id else tree.items

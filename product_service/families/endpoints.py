@@ -3,11 +3,12 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Path, Query, Response
+from fastapi import Depends, Path, Query, Request, Response
 
 from contracts.money import Currency
 from product_service.families import queries, use_cases
 from product_service.families.schemas import FamilyChange, FamilyIn, FamilyOut, FamilyPage, VariantsIn, VariantsOut
+from product_service.languages import language_of
 from product_service.products.endpoints import may_read_hidden, rendered
 from product_service.products.families import Family, FamilyNotEmpty, OptionsInUse, OptionUnknown, TooManyVariants
 from product_service.products.models import CategoryUnknown, SkuTaken
@@ -31,9 +32,11 @@ Reader = Annotated[Principal, Requires("products:read:any")]
 
 async def _price_query(
     who: MaybePrincipal,
+    request: Request,
     currency: Annotated[Currency | None, Query(description="of the prices; default: of each base price")] = None,
 ) -> PriceQuery:
-    return PriceQuery(utcnow(), currency=currency, hidden_too=may_read_hidden(who))
+    hidden_too = may_read_hidden(who)
+    return PriceQuery(utcnow(), currency=currency, hidden_too=hidden_too, locale=language_of(request))
 
 
 RequestedPrice = Annotated[PriceQuery, Depends(_price_query)]

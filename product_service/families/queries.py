@@ -7,28 +7,31 @@ from sqlmodel import col, select
 
 from product_service.products.families import Family
 from product_service.products.models import Product
-from product_service.products.queries import AVAILABILITY, BODY_JSON, TAG, TIME, UNIT_PRICE, PriceQuery, RenderedProduct
+from product_service.products.queries import BODY_JSON, JOINS, TAG, TIME, PriceQuery, RenderedProduct
 from service_kit.database import AnySession, Session, Statement
 from service_kit.database.keyset import Position, Slice, keyset, matching
 
 # `schemas.FamilyPage`. Only staff see a family without products on sale.
 _SHOW = f"""
 SELECT json_build_object(
-    'id', f.id, 'name', f.name, 'slug', f.slug, 'description', f.description, 'category_id', f.category_id,
-    'options', f.options, 'version', f.version,
+    'id', f.id, 'name', coalesce(ft.fields ->> 'name', f.name), 'slug', f.slug,
+    'description', coalesce(ft.fields ->> 'description', f.description), 'category_id', f.category_id,
+    'options', f.options, 'labels', coalesce(ft.fields -> 'labels', '{{}}'), 'version', f.version,
     'price_from', CASE WHEN variants.currencies = 1
                        THEN json_build_object('amount', variants.cheapest, 'currency', variants.currency) END,
     'variants', variants.bodies,
     'created_at', to_char(f.created_at AT TIME ZONE 'UTC', {TIME}),
     'updated_at', to_char(f.updated_at AT TIME ZONE 'UTC', {TIME})
-)::text AS body, concat_ws('.', f.version, variants.tag) AS tag
-FROM families f, LATERAL (
+)::text AS body, concat_ws('.', f.version, variants.tag, ft.locale, ft.version) AS tag, ft.locale AS language
+FROM families f
+LEFT JOIN translations ft ON ft.entity = 'family' AND ft.entity_id = f.id AND ft.locale = :query.locale::text
+CROSS JOIN LATERAL (
     SELECT coalesce(json_agg({BODY_JSON} ORDER BY p.id), '[]') AS bodies, count(*) AS number,
            md5(string_agg({TAG}, ' ' ORDER BY p.id)) AS tag,
            min(unit.amount) FILTER (WHERE p.status = 'active') AS cheapest,
            min(unit.currency) FILTER (WHERE p.status = 'active') AS currency,
            count(DISTINCT unit.currency) FILTER (WHERE p.status = 'active') AS currencies
-    FROM products p {AVAILABILITY} {UNIT_PRICE}
+    FROM products p {JOINS}
     WHERE p.family_id = f.id AND (p.status = 'active' OR :query.hidden_too::boolean)
 ) AS variants
 WHERE (variants.number > 0 OR :query.hidden_too::boolean)

@@ -119,6 +119,7 @@ class FamilyPage(FamilyOut):
     price_from: Money | None = Field(
         description="the lowest present price of one piece; null: none, or the products have no currency in common"
     )
+    labels: dict[str, str] = Field(description="names and values of options in the language of the response")
     variants: list[ProductOut] = Field(description="in the sequence of their creation; visitors see those on sale")
 
 

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Path, Query, Request, Response
 
 from contracts.money import Currency
+from product_service.languages import language_of
 from product_service.products import queries, use_cases
 from product_service.products.families import FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
 from product_service.products.models import (
@@ -36,10 +37,11 @@ _CONFLICTS = (CategoryUnknown, GtinTaken, FamilyUnknown, OptionUnknown, VariantE
 
 async def _price_query(
     who: MaybePrincipal,
+    request: Request,
     quantity: Annotated[int, Query(ge=1, le=1_000_000, description="`unit_price` is for this quantity")] = 1,
     currency: Annotated[Currency | None, Query(description="of `unit_price`; default: of the base price")] = None,
 ) -> PriceQuery:
-    return PriceQuery(utcnow(), quantity, currency, may_read_hidden(who))
+    return PriceQuery(utcnow(), quantity, currency, may_read_hidden(who), language_of(request))
 
 
 RequestedPrice = Annotated[PriceQuery, Depends(_price_query)]
@@ -131,7 +133,9 @@ async def delete_product(product_id: UUID, expected: IfMatch, tx: Session, _: Ma
 def rendered(product: RenderedProduct, if_none_match: str | None = None, status: int = 200) -> Response:
     """The response with a product or a family. `no-cache` lets caches store it, if they revalidate it before each
     use."""
-    headers = {"ETag": f'"{product.tag}"', "Cache-Control": "no-cache", "Vary": "Authorization"}
+    headers = {"ETag": f'"{product.tag}"', "Cache-Control": "no-cache", "Vary": "Authorization, Accept-Language"}
+    if product.language:
+        headers["Content-Language"] = product.language
     if is_known(if_none_match, product.tag):
         return Response(status_code=304, headers=headers)
     return Response(product.body, status, headers, media_type="application/json")

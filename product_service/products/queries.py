@@ -36,14 +36,20 @@ LEFT JOIN LATERAL (
 ) AS unit ON true
 """
 AVAILABILITY = "LEFT JOIN availability a ON a.product_id = p.id"
+# Without a language, the comparison with NULL ends the probe of the index at once.
+TRANSLATION = """
+LEFT JOIN translations tr ON tr.entity = 'product' AND tr.entity_id = p.id AND tr.locale = :query.locale::text
+"""
 
 TIME = """'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'"""
 # `schemas.ProductOut`.
 BODY_JSON = f"""
 json_build_object(
-    'id', p.id, 'sku', p.sku, 'slug', p.slug, 'name', p.name, 'description', p.description,
+    'id', p.id, 'sku', p.sku, 'slug', p.slug, 'name', coalesce(tr.fields ->> 'name', p.name),
+    'description', coalesce(tr.fields ->> 'description', p.description),
     'category_id', p.category_id, 'attributes', p.attributes, 'family_id', p.family_id, 'options', p.options,
-    'brand', p.brand, 'gtin', p.gtin, 'dimensions', p.dimensions, 'seo', p.seo, 'images', p.images,
+    'brand', p.brand, 'gtin', p.gtin, 'dimensions', p.dimensions,
+    'seo', coalesce(tr.fields -> 'seo', p.seo), 'images', p.images,
     'external_ids', CASE WHEN :query.hidden_too::boolean THEN p.external_ids END,
     'metadata', CASE WHEN :query.hidden_too::boolean THEN p.meta END,
     'rating', (
@@ -65,10 +71,12 @@ json_build_object(
 BODY = f"{BODY_JSON}::text"
 TAG = """concat_ws('.', p.version, coalesce(a.version, 0), unit.amount, (
     SELECT r.version FROM review_stats r WHERE r.subject_id = coalesce(p.family_id, p.id)
-))"""
+), tr.locale, tr.version)"""
+JOINS = f"{AVAILABILITY} {UNIT_PRICE} {TRANSLATION}"
+"""What `BODY_JSON` and `TAG` need besides the product `p`."""
 _SHOW = f"""
-SELECT {BODY} AS body, {TAG} AS tag
-FROM products p {AVAILABILITY} {UNIT_PRICE}
+SELECT {BODY} AS body, {TAG} AS tag, tr.locale AS language
+FROM products p {JOINS}
 WHERE (p.status = 'active' OR :query.hidden_too::boolean)
 """
 # Hot: one statement returns the whole response body (benchmark: read a product by id).
@@ -110,19 +118,22 @@ COUNT_VARIANTS = Statement("SELECT count(*) FROM products WHERE family_id = :fam
 
 
 class PriceQuery(NamedTuple):
-    """The time, quantity and currency that a unit price is for, and whether hidden products are shown."""
+    """The time, quantity and currency that a unit price is for, whether hidden products are shown, and the language of
+    the texts (None: the main one)."""
 
     at: datetime
     quantity: int = 1
     currency: str | None = None
     hidden_too: bool = False
+    locale: str | None = None
 
 
 class RenderedProduct(NamedTuple):
-    """A product as a response body, and its entity tag."""
+    """A product as a response body, its entity tag, and the language that it was translated to, if it was."""
 
     body: str
     tag: str
+    language: str | None
 
 
 async def show(db: AnySession, product_id: UUID, query: PriceQuery) -> RenderedProduct | None:

@@ -3,11 +3,13 @@
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query, Response
+from fastapi import Query, Request, Response
 
 from contracts.money import Currency
+from product_service.languages import language_of
 from product_service.products import use_cases as products
 from product_service.products.models import Product
+from product_service.products.queries import PriceQuery
 from product_service.related import queries
 from product_service.related.models import LinkedProductUnknown, ProductLink
 from product_service.related.schemas import LinksIn, RelatedOut
@@ -34,12 +36,15 @@ Manager = Annotated[Principal, Requires("products:manage")]
 async def read_related(
     product_id: UUID,
     db: Connection,
+    request: Request,
     currency: Annotated[Currency | None, Query(description="of the prices; default: of each base price")] = None,
 ) -> Response:
     """What staff linked, and what customers often buy with it. What is bought together is counted every hour, from the
     orders of a year; two products are bought together if at least two orders had both."""
-    body = await queries.show(db, product_id, utcnow(), currency) or not_found(Product, product_id)
-    return Response(body, headers={"Cache-Control": "public, max-age=60"}, media_type="application/json")
+    query = PriceQuery(utcnow(), currency=currency, locale=language_of(request))
+    body = await queries.show(db, product_id, query) or not_found(Product, product_id)
+    headers = {"Cache-Control": "public, max-age=60", "Vary": "Accept-Language"}
+    return Response(body, headers=headers, media_type="application/json")
 
 
 @router.put(

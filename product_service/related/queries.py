@@ -1,13 +1,13 @@
 """Every statement about related products."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import delete
 
-from product_service.products.queries import AVAILABILITY, BODY_JSON, UNIT_PRICE, PriceQuery
+from product_service.products.queries import BODY_JSON, JOINS, PriceQuery
 from product_service.related.models import ProductLink
 from service_kit.database import AnySession, Session, Statement, Transaction
 
@@ -17,11 +17,11 @@ SHOW = Statement(f"""
 SELECT json_build_object(
     'links', (
         SELECT coalesce(json_agg(json_build_object('kind', l.kind, 'product', {BODY_JSON}) ORDER BY l.position), '[]')
-        FROM product_links l JOIN products p ON p.id = l.other_id AND p.status = 'active' {AVAILABILITY} {UNIT_PRICE}
+        FROM product_links l JOIN products p ON p.id = l.other_id AND p.status = 'active' {JOINS}
         WHERE l.product_id = shown.id),
     'bought_together', (
         SELECT coalesce(json_agg({BODY_JSON} ORDER BY t.score DESC, p.id), '[]')
-        FROM bought_together t JOIN products p ON p.id = t.other_id AND p.status = 'active' {AVAILABILITY} {UNIT_PRICE}
+        FROM bought_together t JOIN products p ON p.id = t.other_id AND p.status = 'active' {JOINS}
         WHERE t.product_id = shown.id)
 )::text
 FROM products AS shown WHERE shown.id = :id AND shown.status = 'active'
@@ -59,9 +59,9 @@ SELECT product_id, other_id, score FROM (
 SAVE = Statement("UPDATE bought_together_runs SET after_id = :after_id::uuid")
 
 
-async def show(db: AnySession, product_id: UUID, at: datetime, currency: str | None) -> str | None:
+async def show(db: AnySession, product_id: UUID, query: PriceQuery) -> str | None:
     """The response body; None if the product is not on sale."""
-    found: str | None = await SHOW.fetchval(db, id=product_id, query=PriceQuery(at, currency=currency))
+    found: str | None = await SHOW.fetchval(db, id=product_id, query=query)
     return found
 
 

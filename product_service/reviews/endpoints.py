@@ -150,7 +150,9 @@ async def reject_review(
 
 
 @router.post(
-    "/reviews/{review_id}/reply", summary="Change the reply to a review", responses=problems(NotFound, PreconditionFailed)
+    "/reviews/{review_id}/reply",
+    summary="Change the reply to a review",
+    responses=problems(NotFound, PreconditionFailed),
 )
 async def reply_to_review(
     review_id: UUID, body: Reply, expected: IfMatch, tx: Session, _: Moderator, response: Response

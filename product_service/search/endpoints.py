@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Query
+from fastapi import Depends, Query, Request, Response
 
+from product_service.languages import language_of
 from product_service.products.endpoints import may_read_hidden
 from product_service.products.models import Status
 from product_service.products.schemas import ProductOut
@@ -32,6 +33,8 @@ async def list_products(
     page: Paged,
     tx: Transaction,
     who: MaybePrincipal,
+    request: Request,
+    response: Response,
     sort: Annotated[Sort | None, Query(description="default: `relevance` with `q`, else `-created_at`")] = None,
     facets: Annotated[bool, Query(description="also return counts by category, price and stock")] = False,
 ) -> ProductPage:
@@ -41,11 +44,12 @@ async def list_products(
     if sort == Sort.RELEVANCE and not filters.search:
         raise SortNeedsText
     filters.check_currency(sort)
+    response.headers["Vary"] = "Accept-Language"
     now = utcnow()
     sort = sort or (Sort.RELEVANCE if filters.search else Sort.NEWEST)
     await queries.prepare(tx)
     found = page.of(
-        await queries.page(tx, filters, sort, page.position, now),
+        await queries.page(tx, filters, sort, page.position, now, language_of(request)),
         lambda row: ProductOut.model_validate_json(row["body"]),
     )
     counts = await queries.facets(tx, filters, now) if facets else None

@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from product_service.products.models import BY_CHARACTER
-from product_service.products.queries import AVAILABILITY, BODY, UNIT_PRICE, PriceQuery
+from product_service.products.queries import AVAILABILITY, BODY, JOINS, UNIT_PRICE, PriceQuery
 from product_service.search.schemas import Facets, Filters, Sort
 from product_service.search.words import Search
 from service_kit.database import Statement, Transaction
@@ -136,7 +136,9 @@ async def prepare(tx: Transaction) -> None:
     await CONFIGURE.fetch(tx)
 
 
-async def page(tx: Transaction, filters: Filters, sort: Sort, position: Position, at: datetime) -> Slice[Any]:
+async def page(
+    tx: Transaction, filters: Filters, sort: Sort, position: Position, at: datetime, locale: str | None = None
+) -> Slice[Any]:
     """Rows with `body`, a product as JSON."""
     key, conditions = _KEYS[sort], Conditions(filters)
     if key.sql == "unit.amount":
@@ -155,10 +157,10 @@ async def page(tx: Transaction, filters: Filters, sort: Sort, position: Position
         ORDER BY {key.sql} {direction}, p.id {direction} LIMIT :limit
     )
     SELECT page.key, p.id, {BODY} AS body
-    FROM page JOIN products p ON p.id = page.id {AVAILABILITY} {UNIT_PRICE}
+    FROM page JOIN products p ON p.id = page.id {JOINS}
     ORDER BY page.key {direction}, page.id {direction}
     """)
-    query = PriceQuery(at, currency=filters.currency)
+    query = PriceQuery(at, currency=filters.currency, locale=locale)
     rows = await statement.fetch(tx, query=query, limit=position.limit + 1, **conditions.values)
     return position.slice(rows, lambda row: [sort.value, row["key"], row["id"]])
 
