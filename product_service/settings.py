@@ -4,13 +4,10 @@ import re
 from collections.abc import Sequence
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from service_kit.settings import CommaSeparated, ServiceSettings
-
-LOCALE = r"^[a-z]{2,3}(-[A-Z]{2})?$"
-Locale = Annotated[str, StringConstraints(pattern=LOCALE)]
-"""A language, or a language as it is spoken in a country: `de`, `de-AT`."""
+from service_kit.text import LOCALE
 
 
 def _locales(values: Sequence[str]) -> Sequence[str]:

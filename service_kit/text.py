@@ -5,6 +5,7 @@ Name = Annotated[str, Trimmed(200), Printable]
 
 import re
 import unicodedata
+from typing import Annotated
 
 from pydantic import AfterValidator, StringConstraints
 
@@ -36,3 +37,6 @@ def Trimmed(max_length: int, *, min_length: int = 1) -> StringConstraints:  # no
 
 
 Printable = AfterValidator(_printable)
+LOCALE = r"^[a-z]{2,3}(-[A-Z]{2})?$"
+Locale = Annotated[str, StringConstraints(pattern=LOCALE)]
+"""A language, or a language as it is spoken in a country: `de`, `de-AT`."""

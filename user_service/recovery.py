@@ -23,14 +23,15 @@ from user_service.settings import Settings
 _UPDATE = Statement("""
 UPDATE accounts SET email = :email, guest_email = :guest_email, full_name = :event.full_name,
     roles = string_to_array(:roles, ' '), email_verified = :event.email_verified, active = :event.active,
-    version = :event.version, groups = coalesce(:event.groups::uuid[], groups)
+    version = :event.version, groups = coalesce(:event.groups::uuid[], groups), locale = :event.locale
 WHERE id = :event.user_id
 """)
 _INSERT = Statement("""
 INSERT INTO accounts (id, created_at, version, email, guest_email, full_name, password_hash, roles, email_verified,
-                      active, groups)
+                      active, groups, locale)
 VALUES (:event.user_id, :now, :event.version, :email, :guest_email, :event.full_name, :password_hash,
-        string_to_array(:roles, ' '), :event.email_verified, :event.active, coalesce(:event.groups::uuid[], '{}'))
+        string_to_array(:roles, ' '), :event.email_verified, :event.active, coalesce(:event.groups::uuid[], '{}'),
+        :event.locale)
 """)
 # Names of customer groups are in no event; without a row, nobody could remove their members.
 _ADD_LOST_GROUPS = Statement("""

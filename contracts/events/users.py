@@ -40,6 +40,9 @@ class UserChanged(UserEvent, type="mart.user.changed.v1"):
     groups: list[UUID] | None = Field(
         default=None, description="the ids of the account's customer groups; null: not known"
     )
+    locale: str | None = Field(
+        default=None, description="the language that the account has chosen, as in `de` or `de-AT`; null: not known"
+    )
 
 
 class UserErased(UserEvent, type="mart.user.erased.v1", terminal=True):

@@ -8,7 +8,7 @@ from fastapi import Path, Request
 from pydantic import BaseModel
 
 from product_service.products.translations import Entity, Translation
-from product_service.settings import Locale, Settings
+from product_service.settings import Settings
 from product_service.translations import queries
 from product_service.translations.schemas import CategoryTexts, FamilyTexts, ProductTexts, TranslationOut
 from service_kit.http.problem_responses import problems
@@ -16,6 +16,7 @@ from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, Problem, not_found
 from service_kit.security import Requires
+from service_kit.text import Locale
 
 router = Router(tags=["translations"])
 

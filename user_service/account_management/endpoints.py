@@ -79,7 +79,7 @@ async def read_me(tx: Session, who: Annotated[Principal, Requires("users:read")]
 @router.patch("/me", summary="Change my profile", responses=problems(NotFound, PreconditionFailed))
 async def change_me(body: ProfileChange, expected: IfMatch, tx: Session, me: Writer, response: Response) -> AccountOut:
     """An absent field is not changed."""
-    account = await use_cases.change(tx, me, me.id, expected, body.model_dump(exclude_none=True))
+    account = await use_cases.change(tx, me, me.id, expected, body.columns())
     return tagged(response, AccountOut.of(account), account.version)
 
 
@@ -140,5 +140,5 @@ async def change(
     """Changes the name, the roles, or whether the account can sign in. Disabling it ends all its sessions and disables
     the API clients that it owns; its access tokens are rejected as soon as the services receive the event. Callers
     can't change accounts that have permissions which they lack."""
-    account = await use_cases.change_by_staff(tx, staff, user_id, expected, body.model_dump(exclude_none=True))
+    account = await use_cases.change_by_staff(tx, staff, user_id, expected, body.columns())
     return tagged(response, AccountOut.of(account), account.version)

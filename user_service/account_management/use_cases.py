@@ -32,7 +32,7 @@ from user_service.settings import Settings
 
 async def register(
     tx: Session, passwords: Passwords, origin: Origin, *, email: EmailAddress, password: str, full_name: str,
-    roles: list[str], verified: bool,
+    roles: list[str], verified: bool, locale: str | None = None,
 ) -> Account:  # fmt: skip
     """Creates an account. If it is not verified, a mail asks to confirm the address.
 
@@ -42,7 +42,9 @@ async def register(
     if await queries.is_taken(tx, email):
         raise EmailTaken
     hashed = await passwords.hash(password)
-    account = Account(email=email.text, full_name=full_name, password_hash=hashed, roles=roles, email_verified=verified)
+    account = Account(
+        email=email.text, full_name=full_name, locale=locale, password_hash=hashed, roles=roles, email_verified=verified
+    )
     tx.add(account)
     await flush(tx, EmailTaken())
     await publish(tx, account)
@@ -162,5 +164,5 @@ def _record_change(tx: Session, origin: Origin, account_id: UUID, changes: dict[
     if active := changes.get("active"):
         made = Action.ACCOUNT_ENABLED if active[1] else Action.ACCOUNT_DISABLED
         record(tx, origin, made, account_id, changes={"active": active})
-    if "full_name" in changes:
-        record(tx, origin, Action.ACCOUNT_CHANGED, account_id, changes={"full_name": None}, fields=["full_name"])
+    if profile := sorted(changes.keys() & {"full_name", "locale"}):
+        record(tx, origin, Action.ACCOUNT_CHANGED, account_id, changes=dict.fromkeys(profile), fields=profile)

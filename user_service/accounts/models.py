@@ -82,6 +82,8 @@ class Account(Entity, Versioned, table=True):
     guest_email: str | None = None
     """The address of a guest, if it gave one. Other accounts, of guests or not, may have the same."""
     full_name: str
+    locale: str | None = None
+    """The language of texts and mails, if the account has chosen one."""
     password_hash: str
     roles: list[str] = Field(sa_column=Column(ARRAY(Text), nullable=False))
     groups: list[UUID] = Field(default_factory=list, sa_column=Column(ARRAY(Uuid), nullable=False, server_default="{}"))

@@ -17,7 +17,9 @@ async def publish(tx: Session, account: Account) -> None:
     """
     if account.address is None:
         return
-    fields = account.model_dump(include={"full_name", "roles", "groups", "email_verified", "active", "version"})
+    fields = account.model_dump(
+        include={"full_name", "locale", "roles", "groups", "email_verified", "active", "version"}
+    )
     fields["email"] = account.address
     if account.is_guest and not account.email_verified:
         fields["full_name"] = ""

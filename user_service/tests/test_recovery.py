@@ -4,7 +4,7 @@ from contracts.events.users import UserChanged
 from tests.harness.recovery import recover, restored_database, unpublished
 from user_service.tests.conftest import ADA, Accounts
 
-SHOWN = "SELECT id, email, full_name, roles, email_verified, active FROM accounts ORDER BY id"
+SHOWN = "SELECT id, email, full_name, locale, roles, email_verified, active FROM accounts ORDER BY id"
 
 
 async def test_accounts_are_what_they_were_but_for_their_passwords(accounts: Accounts) -> None:
