@@ -5,6 +5,8 @@ from fastapi import FastAPI
 from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
 from product_service.families import endpoints as families
+from product_service.imports import endpoints as imports
+from product_service.imports.jobs import JOBS as IMPORT_JOBS
 from product_service.personal_data import personal_data
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
@@ -18,7 +20,7 @@ from product_service.settings import Settings
 from product_service.translations import endpoints as translations
 from service_kit.http.application import create_app
 
-ENDPOINTS = (categories, search, products, prices, families, reviews, related, translations)
+ENDPOINTS = (categories, imports, search, products, prices, families, reviews, related, translations)
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -30,5 +32,5 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[each.router for each in ENDPOINTS],
         personal_data=personal_data(settings),
         consumers=[availability, purchases],
-        jobs=[*PRODUCT_JOBS, *RELATED_JOBS],
+        jobs=[*PRODUCT_JOBS, *RELATED_JOBS, *IMPORT_JOBS],
     )

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from service_kit.settings import CommaSeparated, ServiceSettings
+from service_kit.settings import CommaSeparated, Count, ServiceSettings
 from service_kit.text import LOCALE
 
 
@@ -24,6 +24,7 @@ class Settings(ServiceSettings, service="product"):
     locales: Annotated[CommaSeparated, AfterValidator(_locales)] = Field(
         default=("en",), description="the languages of texts, comma-separated; the first is that of the main texts"
     )
+    import_max_bytes: Count = Field(default=1024**3, description="of one file of products or prices")
     reviews_verified_only: bool = Field(
         default=False, description="only customers who have received a product can review it"
     )

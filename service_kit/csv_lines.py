@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-_FORMULA = re.compile(r"^[=+\-@\t\r]")
+_FORMULA = re.compile(r"^'*[=+\-@\t\r]")
 
 
 def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
@@ -17,5 +17,10 @@ def csv_lines(rows: Iterable[Iterable[Any]]) -> str:
 
 def _inert(cell: Any) -> Any:
     """Spreadsheets execute a text that begins like a formula, which a customer or a supplier may have written; an
-    apostrophe makes it a text. Numbers stay as they are."""
+    apostrophe makes it a text. Numbers stay as they are. `as_written` reverses this."""
     return f"'{cell}" if isinstance(cell, str) and _FORMULA.match(cell) else cell
+
+
+def as_written(cell: str) -> str:
+    """The text of a cell that `csv_lines` has written, without the apostrophe that it may have put before it."""
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell

@@ -1,5 +1,6 @@
 """Schedules and ends prices. They are part of the product, so each change creates a new version of the product."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,17 +25,27 @@ async def schedule(
     """
     product = await products.lock(tx, product_id, expected)
     now = utcnow()
-    price = ScheduledPrice(product_id=product_id, **fields)
+    price = add(tx, product, fields, await product_queries.scheduled_prices(tx, product_id, now), now)
+    await products.publish(tx, product)
+    return price, product
+
+
+def add(
+    tx: Session, product: Product, fields: dict[str, Any], live: Sequence[ScheduledPrice], now: datetime
+) -> ScheduledPrice:
+    """Adds a price to a locked product, which the caller then publishes. `live`: its prices that count or will.
+
+    Raises: PriceEndsTooEarly, PriceExists, PriceScheduleFull.
+    """
+    price = ScheduledPrice(product_id=product.id, **fields)
     price.starts_at = max(price.starts_at or now, now)
     price.check_period()
-    live = await product_queries.scheduled_prices(tx, product_id, now)
     if duplicate := next(filter(price.collides_with, live), None):
         raise PriceExists(price_id=str(duplicate.id))
     if len(live) >= MAX_LIVE_PRICES:
         raise PriceScheduleFull(limit=MAX_LIVE_PRICES)
     tx.add(price)
-    await products.publish(tx, product)
-    return price, product
+    return price
 
 
 async def end(

@@ -1,7 +1,7 @@
 """Every statement about one product."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -90,11 +90,12 @@ SHARE_TREE = Statement("SELECT pg_advisory_xact_lock_shared(0x74726565)")
 LOCK_TREE = Statement("SELECT pg_advisory_xact_lock(0x74726565)")
 LOCK_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id FOR KEY SHARE")
 LOCK_FAMILY = Statement("SELECT to_json(f)::text FROM families f WHERE id = :id FOR NO KEY UPDATE")
-CATEGORY_PATH = Statement("""
+CATEGORY_PATHS = Statement("""
 WITH RECURSIVE above AS (
-    SELECT id, parent_id, 1 AS level FROM categories WHERE id = :id
-    UNION ALL SELECT c.id, c.parent_id, above.level + 1 FROM categories c JOIN above ON c.id = above.parent_id
-) SELECT id FROM above ORDER BY level
+    SELECT id AS start, id, parent_id, 1 AS level FROM categories WHERE id = ANY(:ids::uuid[])
+    UNION ALL
+    SELECT above.start, c.id, c.parent_id, above.level + 1 FROM categories c JOIN above ON c.id = above.parent_id
+) SELECT start, id FROM above ORDER BY start, level
 """)
 REQUEST_REPUBLICATION = Statement(f"""
 {insert("new", Republication)}
@@ -108,6 +109,7 @@ _BELOW = text("""category_id IN (
 
 # An import creates thousands of products, so this does without the overhead of an ORM session.
 INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
+INSERT_FREE = Statement(f"{INSERT.text} RETURNING id")
 ID_OF_SKU = Statement("SELECT id FROM products WHERE sku = :sku")
 ID_OF_GTIN = Statement("SELECT id FROM products WHERE gtin = :gtin::text AND id <> :id")
 ID_OF_VARIANT = Statement("""
@@ -152,12 +154,17 @@ async def is_shown(tx: Session, product_id: UUID, *, hidden_too: bool) -> bool:
     return bool(await IS_SHOWN.fetch(tx, id=product_id, hidden_too=hidden_too))
 
 
-async def insert_if_free(tx: Transaction, product: Product) -> bool:
+async def insert_free(tx: Session, products: Sequence[Product]) -> set[UUID]:
+    """Returns the ids of those that were inserted: the others have a unique value of another product."""
+    return {id for (id,) in await INSERT_FREE.fetch(tx, new=products)} if products else set()
+
+
+async def insert_if_free(tx: Transaction | Session, product: Product) -> bool:
     """Returns False if another product has the SKU or slug. It waits for concurrent transactions that insert one."""
     return await INSERT.execute(tx, new=[product]) > 0
 
 
-async def id_of_sku(tx: Transaction, sku: str) -> UUID | None:
+async def id_of_sku(tx: Transaction | Session, sku: str) -> UUID | None:
     found: UUID | None = await ID_OF_SKU.fetchval(tx, sku=sku)
     return found
 
@@ -214,7 +221,18 @@ async def lock_category(tx: Transaction | Session, category_id: UUID) -> bool:
 
 async def category_path(tx: Transaction | Session, category_id: UUID | None) -> list[UUID]:
     """The category and all above it."""
-    return [id for (id,) in await CATEGORY_PATH.fetch(tx, id=category_id)] if category_id else []
+    return (await category_paths(tx, {category_id}))[category_id]
+
+
+async def category_paths(
+    tx: Transaction | Session, category_ids: Iterable[UUID | None]
+) -> dict[UUID | None, list[UUID]]:
+    """Each category with all above it. No category (None) has an empty path."""
+    paths: dict[UUID | None, list[UUID]] = {each: [] for each in (None, *category_ids)}
+    if known := [each for each in paths if each]:
+        for start, id in await CATEGORY_PATHS.fetch(tx, ids=known):
+            paths[start].append(id)
+    return paths
 
 
 async def request_republication(tx: Transaction | Session, category_id: UUID | None = None) -> None:
@@ -236,12 +254,29 @@ async def lock_next(tx: Session, request: Republication, limit: int) -> Sequence
     return (await tx.exec(products.with_for_update())).all()
 
 
+async def lock_by_sku(tx: Session, skus: Iterable[str]) -> dict[str, Product]:
+    """Locks the products with these SKUs until the transaction ends, in the order of their ids, as all do that lock
+    several."""
+    wanted = select(Product).where(col(Product.sku).in_(list(skus))).order_by(col(Product.id))
+    found = await tx.exec(wanted.with_for_update().execution_options(populate_existing=True))
+    return {product.sku: product for product in found}
+
+
 async def had_stock(tx: Session, product_id: UUID) -> bool:
     return await tx.get(Availability, product_id) is not None
 
 
 async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
     """The prices that apply now or later, sorted by currency, tier and start."""
-    live = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id, ScheduledPrice.live(now))
+    return (await scheduled_prices_of(tx, [product_id], now))[product_id]
+
+
+async def scheduled_prices_of(
+    tx: Session, product_ids: Sequence[UUID], now: datetime
+) -> dict[UUID, list[ScheduledPrice]]:
+    live = select(ScheduledPrice).where(col(ScheduledPrice.product_id).in_(product_ids), ScheduledPrice.live(now))
     order = ScheduledPrice.currency, col(ScheduledPrice.min_quantity), col(ScheduledPrice.starts_at)
-    return (await tx.exec(live.order_by(*order))).all()
+    found: dict[UUID, list[ScheduledPrice]] = {each: [] for each in product_ids}
+    for price in await tx.exec(live.order_by(*order)):
+        found[price.product_id].append(price)
+    return found

@@ -1,6 +1,6 @@
 """Creates, changes, deletes and publishes products."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -15,13 +15,13 @@ from service_kit.clock import utcnow
 from service_kit.concurrency import Expected, flush
 from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
-from service_kit.problems import not_found
+from service_kit.problems import Problem, not_found
 
 SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id", "tax_class", "weight_g"}
 """The columns that are published under their own names."""
 
 
-async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
+async def create(tx: Transaction | Session, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, GtinTaken, CategoryUnknown, and what `_check_family` raises."""
     product = Product(slug="", **columns)
     await queries.share_tree(tx)
@@ -38,20 +38,45 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     raise SkuTaken(sku=product.sku, product_id=str(owner))
 
 
+async def create_all(tx: Session, rows: Sequence[dict[str, Any]]) -> list[Product | Problem]:
+    """Creates many products as `create` does: all by one statement, except variants and those that it can't insert.
+    Returns the product, or the problem with it, for each row."""
+    await queries.share_tree(tx)
+    products = [Product(slug="", **columns) for columns in rows]
+    for product in products:
+        product.slug = next(_slugs(product))
+    inserted = await queries.insert_free(tx, [each for each in products if not (each.family_id or each.options)])
+    await _add_snapshots(tx, [each for each in products if each.id in inserted], {})
+    made: list[Product | Problem] = []
+    for product, columns in zip(products, rows, strict=True):
+        try:
+            made.append(product if product.id in inserted else await create(tx, columns))
+        except Problem as problem:
+            made.append(problem)
+    return made
+
+
 async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
     """Changes a product. Its slug stays, so that links keep working.
 
     Raises: NotFound, PreconditionFailed, CategoryUnknown, GtinTaken, NotADraftAgain, and what `_check_family` raises.
     """
     product = await lock(tx, product_id, expected)
+    if await apply(tx, product, columns):
+        await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
+        await publish(tx, product)
+
+
+async def apply(tx: Session, product: Product, columns: dict[str, Any]) -> bool:
+    """Changes a locked product, which the caller then publishes. Returns whether anything differs. Raises what `change`
+    raises."""
     await lock_category(tx, columns.get("category_id"))
     after = Product(**{**product.model_dump(), **columns})
     if (after.family_id, after.options) != (product.family_id, product.options):
         await _check_family(tx, after)
-    await _check_unique(tx, after)
-    if product.change(columns):
-        await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
-        await publish(tx, product)
+    if any(getattr(after, name) != getattr(product, name) for name in ("family_id", "options", "gtin")):
+        await _check_unique(tx, after)
+    return product.change(columns)
 
 
 async def delete(tx: Session, product_id: UUID, expected: Expected) -> None:
@@ -76,14 +101,15 @@ async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
     return product
 
 
-async def publish(tx: Session, product: Product) -> None:
-    """Publishes a new version of a product, with every price that applies now or later, and the path of its category.
-    Its row must be locked, and the tree of categories shared."""
-    product.version += 1
-    product.updated_at = utcnow()
+async def publish(tx: Session, *products: Product) -> None:
+    """Publishes a new version of each product, with every price that applies now or later, and the path of its
+    category. Their rows must be locked, and the tree of categories shared."""
+    now = utcnow()
+    for product in products:
+        product.version += 1
+        product.updated_at = now
     await tx.flush()
-    scheduled = await queries.scheduled_prices(tx, product.id, product.updated_at)
-    await outbox.add(tx, _snapshot(product, scheduled, await queries.category_path(tx, product.category_id)))
+    await _add_snapshots(tx, products, await queries.scheduled_prices_of(tx, [each.id for each in products], now))
 
 
 async def publish_again(tx: Session, limit: int) -> bool:
@@ -94,13 +120,19 @@ async def publish_again(tx: Session, limit: int) -> bool:
     if request is None:
         return False
     products = await queries.lock_next(tx, request, limit)
-    for product in products:
-        await publish(tx, product)
+    await publish(tx, *products)
     if len(products) < limit:
         await tx.delete(request)
     else:
         request.after_id = products[-1].id
     return True
+
+
+async def _add_snapshots(
+    tx: Session, products: Sequence[Product], prices: Mapping[UUID, Sequence[ScheduledPrice]]
+) -> None:
+    paths = await queries.category_paths(tx, {each.category_id for each in products})
+    await outbox.add(tx, *(_snapshot(each, prices.get(each.id, ()), paths[each.category_id]) for each in products))
 
 
 def _snapshot(
