@@ -132,8 +132,8 @@ async def cancel_import(import_id: UUID, tx: Session, _: Manager) -> ImportOut:
     responses={**_FILE, **problems(NotFound)},
 )
 async def read_failed_rows(import_id: UUID, request: Request, _: Manager) -> StreamingResponse:
-    """A file of the same form, with the columns `error_row`, `error_column`, `error_code` and `error_message` before the
-    others. Mend its rows and send it again: these columns are ignored."""
+    """A file of the same form, with the columns `error_row`, `error_column`, `error_code` and `error_message` before
+    the others. Mend its rows and send it again: these columns are ignored."""
     database = database_of(request)
     async with database.session() as tx:
         wanted = await queries.find(tx, import_id) or not_found(Import, import_id)

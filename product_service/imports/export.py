@@ -183,7 +183,7 @@ def _failed_row(failure: ImportFailure, columns: Sequence[str] | None) -> str:
     except ValueError:
         found = None
     own = {"error_line": failure.content} if not isinstance(found, dict) else found
-    return json.dumps({**own, **named}, ensure_ascii=False) + "\n"
+    return json.dumps({**own, **named}) + "\n"  # in ASCII, since it may have lone surrogates
 
 
 def _kept_cells(content: str, columns: Sequence[str], kept: Sequence[str]) -> str:
