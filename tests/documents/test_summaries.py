@@ -15,9 +15,10 @@ from tests.security.operations import METHODS, SERVICES, app
 
 APPS = (*SERVICES, "gateway", "mailbox")
 VERBS = frozenset(
-    """Activate Add Adjust Approve Cancel Capture Change Check Claim Close Confirm Correct Count Create Delete Disable
-    Discard Dispatch Empty Enable End Erase Export Get Import List Mark Merge Pay Place Preview Publish Quote Receive
-    Record Refund Reject Remove Replace Request Reset Retry Revoke Schedule Send Sign Search Start Verify Withdraw""".split()  # noqa: SIM905 (a list of them fills a page)
+    """Activate Add Adjust Approve Cancel Capture Change Check Claim Close Confirm Correct Count Create Delete
+    Disable Discard Dispatch Empty Enable End Erase Export Get Import List Mark Merge Pay Place Preview Publish
+    Quote Receive Record Refund Reject Remove Replace Request Reset Retry Revoke Schedule Send Sign Search Start
+    Verify Withdraw""".split()  # noqa: SIM905 (a list of them fills a page)
 )
 
 

@@ -70,6 +70,9 @@ class Operation:
         content = self.spec.get("requestBody", {}).get("content", {})
         if JSON in content:
             request["json"] = self._example(content[JSON]["schema"], values or {})
+        elif "text/csv" in content:
+            request["headers"]["Content-Type"] = "text/csv"
+            request["content"] = b"sku\r\n"
         elif content:
             request["data"] = self._example(next(iter(content.values()))["schema"], values or {})
         return request

@@ -76,6 +76,11 @@ def _another(path: str, parameter: str, made_of: Mapping[str, Any], body: Mappin
     return prepare
 
 
+async def _import(seeded: SeededService) -> Request:
+    answer = await seeded.admin.post("/imports", content=b"sku\r\n", headers={"Content-Type": "text/csv"})
+    return Request({("/imports", "import_id"): answer.json()["id"]})
+
+
 async def _client_with_secrets(seeded: SeededService) -> Request:
     body = {"name": "robots", "permissions": ["stock:read"], "owner_id": str(seeded.owner)}
     id = await _made(seeded, "/api-clients", body)
@@ -192,6 +197,7 @@ PREPARED: dict[tuple[str, str], Prepare] = {
         "/customer-groups", "group_id", {"name": "New"}
     ),
     ("product", "DELETE /categories/{category_id}"): _another("/categories", "category_id", {"name": "Empty"}),
+    ("product", "POST /imports/{import_id}/cancel"): _import,
     ("product", "DELETE /products/{product_id}"): _another("/products", "product_id", DRAFT),
     ("inventory", "DELETE /warehouses/{warehouse_id}"): _another("/warehouses", "warehouse_id", WAREHOUSE),
     ("inventory", "DELETE /suppliers/{supplier_id}"): _another("/suppliers", "supplier_id", {"name": "New"}),
