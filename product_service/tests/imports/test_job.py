@@ -159,9 +159,7 @@ async def test_imports_need_permissions(service: Served) -> None:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("rows", [20_000, pytest.param(1_000_000, marks=pytest.mark.long)])
-async def test_a_large_file_is_received_stored_and_exported_in_flat_memory(
-    service: Served, staff: Caller, rows: int
-) -> None:
+async def test_a_large_file_is_received_and_stored_in_flat_memory(service: Served, staff: Caller, rows: int) -> None:
     async def content() -> AsyncIterator[bytes]:
         yield HEADER.encode() + b"\n"
         for first in range(0, rows, 1000):
