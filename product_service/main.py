@@ -4,6 +4,7 @@ from fastapi import FastAPI
 
 from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
+from product_service.collections import endpoints as collections
 from product_service.families import endpoints as families
 from product_service.personal_data import personal_data
 from product_service.prices import endpoints as prices
@@ -18,7 +19,7 @@ from product_service.settings import Settings
 from product_service.translations import endpoints as translations
 from service_kit.http.application import create_app
 
-ENDPOINTS = (categories, search, products, prices, families, reviews, related, translations)
+ENDPOINTS = (categories, collections, search, products, prices, families, reviews, related, translations)
 
 
 def create(settings: Settings | None = None) -> FastAPI:

@@ -68,6 +68,7 @@ class Product(Base, table=True):
             "uq_products_variant", "family_id", "options", unique=True, postgresql_where=text("family_id IS NOT NULL")
         ),
         Index("uq_products_gtin", "gtin", unique=True, postgresql_where=text("gtin IS NOT NULL")),
+        Index("ix_products_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
         Index(
             "ix_products_external_ids",
             "external_ids",
@@ -112,6 +113,7 @@ class Product(Base, table=True):
     meta: dict[str, Any] = Field(default_factory=dict, sa_column=_json("{}"))
     """Whatever staff and other systems keep here; the shop doesn't read it."""
     seo: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    tags: list[str] = Field(default_factory=list, sa_column=_json("[]"))
     images: list[dict[str, Any]] = Field(default_factory=list, sa_column=_json("[]"))
     """A copy of what `media` stores of its images, so that a product is read from one row."""
     price_amount: int = Field(sa_type=BigInteger)

@@ -48,7 +48,7 @@ json_build_object(
     'id', p.id, 'sku', p.sku, 'slug', p.slug, 'name', coalesce(tr.fields ->> 'name', p.name),
     'description', coalesce(tr.fields ->> 'description', p.description),
     'category_id', p.category_id, 'attributes', p.attributes, 'family_id', p.family_id, 'options', p.options,
-    'brand', p.brand, 'gtin', p.gtin, 'dimensions', p.dimensions,
+    'brand', p.brand, 'gtin', p.gtin, 'tags', p.tags, 'dimensions', p.dimensions,
     'seo', coalesce(tr.fields -> 'seo', p.seo), 'images', p.images,
     'external_ids', CASE WHEN :query.hidden_too::boolean THEN p.external_ids END,
     'metadata', CASE WHEN :query.hidden_too::boolean THEN p.meta END,

@@ -61,6 +61,12 @@ Metadata = Annotated[
     dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=2000), Storable] | None],
     Field(max_length=50, description="for your own programs, and of no effect here; only staff see it"),
 ]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=40), Storable]
+Tags = Annotated[
+    list[Tag],
+    AfterValidator(lambda tags: sorted(set(tags))),
+    Field(max_length=30, description="words in small letters, by which lists can be filtered"),
+]
 Millimetres = Annotated[int, Field(gt=0, le=100_000)]
 Weight = Annotated[int, Field(gt=0, le=1_000_000_000, description="of one piece, in grams")]
 _IN: dict[str, Any] = {
@@ -74,6 +80,7 @@ _IN: dict[str, Any] = {
     "brand": "Lumière",
     "gtin": "5901234123457",
     "dimensions": {"length_mm": 120, "width_mm": 120, "height_mm": 140},
+    "tags": ["handmade", "winter"],
     "external_ids": {"erp": "4711"},
     "metadata": {"shelf": "B-12"},
     "seo": {"title": "White heart T-light holder", "description": None},
@@ -143,6 +150,7 @@ class ProductIn(_ProductBody):
     brand: Line | None = None
     gtin: Gtin | None = None
     dimensions: Dimensions | None = None
+    tags: Tags = []
     external_ids: ExternalIds = {}
     metadata: Metadata = {}
     seo: Seo | None = None
@@ -152,7 +160,7 @@ class ProductIn(_ProductBody):
     status: Status = Status.DRAFT
 
 
-_NEVER_NULL = ("name", "attributes", "options", "external_ids", "metadata", "price", "tax_class", "status")
+_NEVER_NULL = ("name", "attributes", "options", "tags", "external_ids", "metadata", "price", "tax_class", "status")
 
 
 class ProductChange(_ProductBody):
@@ -170,6 +178,7 @@ class ProductChange(_ProductBody):
     brand: Line | None = None
     gtin: Gtin | None = None
     dimensions: Dimensions | None = None
+    tags: Tags | None = None
     external_ids: ExternalIds | None = None
     metadata: Metadata | None = None
     seo: Seo | None = None
@@ -221,6 +230,7 @@ class ProductOut(BaseModel):
     brand: str | None
     gtin: str | None
     dimensions: Dimensions | None
+    tags: list[str]
     seo: Seo | None
     images: list[Any]
     rating: Rating | None = Field(description="of the published reviews, of the family if it has one; null: none")

@@ -35,6 +35,7 @@ _RELEVANCE = (
 # Each filter's condition, used if the filter is given. `Conditions` adds those of `status` and `q`.
 _CONDITIONS = {
     "sku": "p.sku = ANY (:filters.sku::text[])",
+    "tag": "p.tags @> to_jsonb(:filters.tag::text[])",
     "category_id": """p.category_id IN (
         WITH RECURSIVE below AS (
             SELECT :filters.category_id::uuid AS id

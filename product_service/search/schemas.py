@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from contracts.money import Currency
 from product_service.products.models import Status
-from product_service.products.schemas import MAX_AMOUNT, ProductOut
+from product_service.products.schemas import MAX_AMOUNT, ProductOut, Tag
 from product_service.search.words import Search, parse
 from product_service.text import Sku, Text
 from service_kit.http.pagination import Page
@@ -53,6 +53,7 @@ class Filters:
         ),
     ] = None
     sku: Annotated[list[Sku] | None, Query(max_length=100, description="only products with these SKUs")] = None
+    tag: Annotated[list[Tag] | None, Query(max_length=10, description="only products with all of these tags")] = None
     category_id: Annotated[UUID | None, Query(description="only products in this category or its descendants")] = None
     status: Annotated[
         list[Status] | None, Query(max_length=3, description="default: `active`; others need `products:read:any`")

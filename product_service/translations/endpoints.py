@@ -1,4 +1,4 @@
-"""Translations over HTTP: the same operations for products, families and categories."""
+"""Translations over HTTP: the same operations for products, families, categories and collections."""
 
 from collections.abc import Iterable
 from typing import Annotated
@@ -10,7 +10,13 @@ from pydantic import BaseModel
 from product_service.products.translations import Entity, Translation
 from product_service.settings import Settings
 from product_service.translations import queries
-from product_service.translations.schemas import CategoryTexts, FamilyTexts, ProductTexts, TranslationOut
+from product_service.translations.schemas import (
+    CategoryTexts,
+    CollectionTexts,
+    FamilyTexts,
+    ProductTexts,
+    TranslationOut,
+)
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
@@ -83,4 +89,5 @@ def _check(locale: str, locales: Iterable[str]) -> None:
 
 _add("products", Entity.PRODUCT, ProductTexts, "products:manage")
 _add("families", Entity.FAMILY, FamilyTexts, "products:manage")
+_add("collections", Entity.COLLECTION, CollectionTexts, "products:manage")
 _add("categories", Entity.CATEGORY, CategoryTexts, "categories:manage")

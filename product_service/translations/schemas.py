@@ -30,6 +30,15 @@ class FamilyTexts(RequestBody):
     labels: Annotated[dict[OptionName, OptionValue], Field(max_length=300)] = {}
 
 
+class CollectionTexts(RequestBody):
+    """An absent or null text is shown in the main language."""
+
+    model_config = examples({"name": "Zum ersten Frost"})
+
+    name: Line | None = None
+    description: Paragraphs | None = None
+
+
 class CategoryTexts(RequestBody):
     model_config = examples({"name": "Kerzen und Lichter"})
 
