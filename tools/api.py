@@ -121,6 +121,14 @@ class Api:
         is_repeatable = repeatable or key is not None
         return await self._call(service, "POST", path, is_repeatable, wait_for, data=data, headers=given)
 
+    async def put(self, service: str, path: str, body: Any) -> Any:
+        """Raises: ApiError, ApiUnreachable."""
+        return await self._call(service, "PUT", path, repeatable=True, data=json.dumps(body).encode())
+
+    async def patch(self, service: str, path: str, body: Any) -> Any:
+        """Raises: ApiError, ApiUnreachable."""
+        return await self._call(service, "PATCH", path, repeatable=True, data=json.dumps(body).encode())
+
     async def find_or_create(self, service: str, path: str, body: Any, **query: Any) -> str:
         """The id of the first item that the query finds, or else of one that is created from `body`."""
         found = await self.all(service, path, **query) or [await self.post(service, path, body)]
