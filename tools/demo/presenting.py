@@ -2,10 +2,11 @@
 
 from typing import Any, NamedTuple
 
-from tools.api import Api, for_each
+from tools.api import Api, ApiError, for_each
 
 AT_ONCE = 4
 LANGUAGE = "de"
+LOCALE_UNKNOWN = "locale-unknown"
 
 
 class DemoFamily(NamedTuple):
@@ -115,7 +116,12 @@ async def _texts(staff: Api, products: dict[str, str]) -> None:
     texts |= {f"/categories/{categories[name]}": {"name": german} for name, german in CATEGORY_TEXTS.items()}
 
     async def translate(path: str) -> None:
-        if not await staff.get("product", f"{path}/translations"):
+        if await staff.get("product", f"{path}/translations"):
+            return
+        try:
             await staff.put("product", f"{path}/translations/{LANGUAGE}", texts[path])
+        except ApiError as error:
+            if error.type != LOCALE_UNKNOWN:  # the shop's settings are its own
+                raise
 
     await for_each(texts, translate, at_once=AT_ONCE)
