@@ -5,10 +5,13 @@ from fastapi import FastAPI
 from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
 from product_service.families import endpoints as families
+from product_service.media import endpoints as media
+from product_service.media.jobs import JOBS as MEDIA_JOBS
+from product_service.media.resources import open_images
 from product_service.personal_data import PERSONAL_DATA
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
-from product_service.products.jobs import JOBS
+from product_service.products.jobs import JOBS as PRODUCT_JOBS
 from product_service.search import endpoints as search
 from product_service.settings import Settings
 from service_kit.http.application import create_app
@@ -18,9 +21,18 @@ def create(settings: Settings | None = None) -> FastAPI:
     return create_app(
         settings or Settings(),
         title="Online Mart · products",
-        description="The catalogue: categories, products, their prices, and how many pieces are available.",
-        routers=[categories.router, search.router, products.router, prices.router, families.router],
+        description="The catalogue: categories, products, their prices and images, and how many pieces are available.",
+        routers=[
+            categories.router,
+            search.router,
+            products.router,
+            prices.router,
+            families.router,
+            media.router,
+            media.owners,
+        ],
         personal_data=PERSONAL_DATA,
         consumers=[availability],
-        jobs=JOBS,
+        jobs=[*PRODUCT_JOBS, *MEDIA_JOBS],
+        lifespan=open_images,
     )

@@ -15,7 +15,7 @@ from service_kit.database.keyset import Position, Slice, keyset, matching
 _SHOW = f"""
 SELECT json_build_object(
     'id', f.id, 'name', f.name, 'slug', f.slug, 'description', f.description, 'category_id', f.category_id,
-    'options', f.options, 'version', f.version,
+    'options', f.options, 'images', f.images, 'version', f.version,
     'price_from', CASE WHEN variants.currencies = 1
                        THEN json_build_object('amount', variants.cheapest, 'currency', variants.currency) END,
     'variants', variants.bodies,

@@ -196,6 +196,30 @@ class AvailabilityOut(BaseModel):
     updated_at: datetime | None
 
 
+class ImageSize(BaseModel):
+    """An image at one size, in pixels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    width: int
+    height: int
+    urls: dict[str, str] = Field(
+        description="the paths of this size by format (`avif`, `webp`, `jpeg`, `png`); what one serves never changes"
+    )
+
+
+class ImageOut(BaseModel):
+    """An image of a product or family."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    media_id: UUID
+    alt: dict[str, str] = Field(description="what it shows, by language")
+    width: int = Field(description="of the original, in pixels")
+    height: int
+    sizes: list[ImageSize] = Field(description="the smallest first; the last is the original, as JPEG or PNG")
+
+
 class ProductOut(BaseModel):
     """A product. SQL in `queries.py` writes the response body, which this model documents."""
 
@@ -214,7 +238,7 @@ class ProductOut(BaseModel):
     gtin: str | None
     dimensions: Dimensions | None
     seo: Seo | None
-    images: list[Any]
+    images: list[ImageOut] = Field(description="in the sequence in which they are shown; the first is the main one")
     external_ids: dict[str, str] | None = Field(description="null unless staff read it")
     metadata: dict[str, Any] | None = Field(description="null unless staff read it")
     price: Money = Field(description="the base price")

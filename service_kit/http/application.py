@@ -16,6 +16,7 @@ from service_kit.http.middleware import RequestMiddleware
 from service_kit.http.operations import operations_app
 from service_kit.http.problem_responses import add_error_handlers
 from service_kit.http.router import Router
+from service_kit.http.uploads import streamed_operations
 from service_kit.jobs import Job
 from service_kit.messaging.endpoints import router as dead_letters
 from service_kit.personal_data import PersonalData
@@ -61,7 +62,8 @@ def create_app(
         lifespan=_lifespan(runtime, lifespan),
         openapi_url="/openapi.json" if settings.has_docs else None,
         middleware=[
-            Middleware(RequestMiddleware, runtime=runtime), Middleware(HeadRoutes), Middleware(HotRoutes, routers)],
+            Middleware(RequestMiddleware, runtime=runtime, streamed=streamed_operations(routers)),
+            Middleware(HeadRoutes), Middleware(HotRoutes, routers)],
         # RequestMiddleware traces, measures and logs; FastAPI would look for providers on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
