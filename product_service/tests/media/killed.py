@@ -16,9 +16,12 @@ from tests.harness import tokens
 
 async def main(url: str, folder: str, image: str) -> None:
     settings = Settings(
-        environment="development", database_url=url, media_dir=folder, public_issuer=tokens.ISSUER,
+        environment="development",
+        database_url=url,
+        media_dir=folder,
+        public_issuer=tokens.ISSUER,
         kafka_bootstrap_servers="127.0.0.1:1",
-    )  # type: ignore[arg-type]  # fmt: skip
+    )
     failpoints.arm(Path(image).parent, "product")
     database = Database.of(settings)
     file = Path(image)

@@ -21,7 +21,7 @@ def bucket(endpoint: str) -> Bucket:
         Settings(
             environment="development", database_url="postgresql://nobody@127.0.0.1:1/none",
             public_issuer=tokens.ISSUER, kafka_bootstrap_servers="127.0.0.1:1", **fields,
-        )  # type: ignore[arg-type]
+        )
     )  # fmt: skip
 
 

@@ -12,6 +12,7 @@ from uuid import uuid4
 import pytest
 
 from product_service.media import jobs, use_cases
+from product_service.media.queries import ToRender
 from product_service.media.resources import Images
 from product_service.tests.conftest import MakeProduct
 from product_service.tests.media.conftest import Json, MakeMedia, Upload, age, files, render, sweep
@@ -32,6 +33,16 @@ async def state(staff: Caller, media: Json) -> Json:
     return found
 
 
+async def killed_upload(service: Served, folder: Path, directory: Path) -> None:
+    """A process uploads an image, and is killed when it is stored and that is not committed."""
+    image = directory / "image.png"
+    image.write_bytes(picture("PNG"))
+    (directory / "product.media.after").touch()
+    upload = [sys.executable, "-m", "product_service.tests.media.killed", service.database_url, str(folder), str(image)]
+    ended = await asyncio.to_thread(subprocess.run, upload, timeout=60, check=False, capture_output=True)
+    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+
+
 async def make_due(service: Served) -> None:
     async with service.runtime.database.connection() as connection:
         await connection.execute("UPDATE media SET next_attempt_at = now()")
@@ -43,7 +54,7 @@ async def test_two_workers_do_not_make_the_same(
     made: list[object] = []
     really = use_cases.render
 
-    async def counted(storage: object, decoder: object, media: use_cases.ToRender) -> str:
+    async def counted(storage: object, decoder: object, media: ToRender) -> str:
         made.append(media.id)
         return await really(storage, decoder, media)  # type: ignore[arg-type]
 
@@ -125,46 +136,27 @@ async def test_objects_without_a_row_are_removed(service: Served, make_media: Ma
     assert files(folder) == kept
 
 
-async def test_an_upload_that_was_killed_leaves_nothing_and_can_be_repeated(
+async def test_an_upload_that_was_killed_can_be_repeated(
     service: Served, upload: Upload, folder: Path, tmp_path: Path
 ) -> None:
-    """A process is killed between storing the image and committing that."""
-    image = tmp_path / "image.png"
-    image.write_bytes(picture("PNG"))
-    (tmp_path / "product.media.after").touch()
-    program = [
-        sys.executable,
-        "-m",
-        "product_service.tests.media.killed",
-        service.database_url,
-        str(folder),
-        str(image),
-    ]
-    ended = await asyncio.to_thread(subprocess.run, program, timeout=60, check=False, capture_output=True)
-    assert ended.returncode == -signal.SIGKILL, ended.stderr.decode()
+    await killed_upload(service, folder, tmp_path)
     [orphan] = files(folder)
     async with service.runtime.database.connection() as connection:
         assert await connection.fetchval("SELECT state FROM media") == "storing"
-    # Until it is swept it can't be seen, and the same file completes it.
     answer = await upload(picture("PNG"))
     assert (answer.status_code, answer.json()["state"]) == (201, "pending")
     assert files(folder) == {orphan}
 
 
-async def test_what_a_killed_upload_left_is_swept(service: Served, folder: Path, tmp_path: Path, staff: Caller) -> None:
-    image = tmp_path / "image.png"
-    image.write_bytes(picture("PNG"))
-    (tmp_path / "product.media.after").touch()
-    program = [
-        sys.executable,
-        "-m",
-        "product_service.tests.media.killed",
-        service.database_url,
-        str(folder),
-        str(image),
-    ]
-    await asyncio.to_thread(subprocess.run, program, timeout=60, check=False, capture_output=True)
+async def test_what_a_killed_upload_left_is_not_shown_and_swept(
+    service: Served, staff: Caller, folder: Path, tmp_path: Path, make_product: MakeProduct
+) -> None:
+    await killed_upload(service, folder, tmp_path)
     [media] = (await staff.get("/media")).json()["items"]
+    assert media["state"] == "storing"
+    assert (await service.anonymous.get(media["sizes"][-1]["urls"]["png"])).status_code == 404
+    path = f"/products/{(await make_product())['id']}/images"
+    assert (await staff.put(path, json={"images": [{"media_id": media["id"]}]})).status_code == 409
     await age(service, media["id"])
     await sweep(service)
     assert files(folder) == set()
@@ -172,13 +164,13 @@ async def test_what_a_killed_upload_left_is_swept(service: Served, folder: Path,
 
 
 async def test_an_upload_at_the_moment_of_the_sweep_is_kept(service: Served, upload: Upload, folder: Path) -> None:
-    """The same file is uploaded while its unused image is swept: whichever is first, the uploaded image has its file."""
+    """The same file is uploaded while its unused image is swept: whichever is first, what was uploaded has its file."""
     for n in range(12):
         content = picture("PNG", (30, 20), f"#{n:02x}0000")
         first = (await upload(content)).json()
         make_old(folder)
         await age(service, first["id"])
-        swept, answer = await asyncio.gather(sweep(service), upload(content))
+        _, answer = await asyncio.gather(sweep(service), upload(content))
         await sweep(service)
         assert answer.status_code in (200, 201)
         kept = answer.json()
