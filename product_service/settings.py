@@ -16,7 +16,7 @@ class Settings(ServiceSettings, service="product"):
 
     media_dir: Path = Field(default=Path(".local/media"), description="the folder of images; API and worker share it")
     media_s3_bucket: str = Field(default="", description="empty: images are in MEDIA_DIR")
-    media_s3_endpoint_url: str = Field(default="", description="of an S3 server; empty: AWS")
+    media_s3_endpoint_url: str | None = Field(default=None, description="of an S3 server; default: AWS")
     media_s3_region: str = "us-east-1"
     media_s3_access_key: str = Field(default="", description="empty: what the environment gives a process of AWS")
     media_s3_secret_key: SecretStr = SecretStr("")

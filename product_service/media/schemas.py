@@ -14,7 +14,7 @@ from service_kit.schemas import RequestBody, RowOut, examples
 Locale = Annotated[str, StringConstraints(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
 AltText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500), Storable]
 _ID = "0199c1a0-5b00-7a10-8c00-000000000041"
-_SHA256 = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"
+_SHA256 = "2c26" * 16
 
 
 class ImageIn(RequestBody):
