@@ -121,6 +121,16 @@ class Api:
         is_repeatable = repeatable or key is not None
         return await self._call(service, "POST", path, is_repeatable, wait_for, data=data, headers=given)
 
+    async def put(self, service: str, path: str, body: Any) -> Any:
+        """Raises: ApiError, ApiUnreachable."""
+        return await self._call(service, "PUT", path, repeatable=True, data=json.dumps(body).encode())
+
+    async def upload(self, service: str, path: str, content: bytes) -> Any:
+        """Sends a file as it is, to an operation that takes the same file twice as one. Raises: ApiError,
+        ApiUnreachable."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return await self._call(service, "POST", path, repeatable=True, data=content, headers=headers)
+
     async def find_or_create(self, service: str, path: str, body: Any, **query: Any) -> str:
         """The id of the first item that the query finds, or else of one that is created from `body`."""
         found = await self.all(service, path, **query) or [await self.post(service, path, body)]
