@@ -68,14 +68,14 @@ Opened = Annotated[Images, Depends(_images)]
 @router.post(
     "",
     status_code=201,
-    summary="Upload an image",
+    summary="Add an image",
     openapi_extra=_UPLOAD,
     responses={**_KNOWN, **problems(MediaTooLarge, MediaUnreadable, Overloaded, Unavailable)},
 )
 @streams_body
 async def upload_media(request: Request, response: Response, images: Opened, _: Manager) -> MediaOut:
     """The body is the file itself: a JPEG, PNG, WebP or GIF, of which the first picture counts. It is decoded and
-    written anew, upright and at most 2560 pixels wide and high, so that nothing but its pixels is kept: no place, no
+    encoded again, upright and at most 2560 pixels wide and high, so that nothing but its pixels is kept: no place, no
     camera, no comment. `PUT /products/{product_id}/images` puts it on a product. The same file twice is one image. What
     nothing shows is deleted after a week, unless the shop has set another time."""
     if images.uploads >= MAX_UPLOADS:
@@ -157,12 +157,12 @@ async def read_file(
 
 @owners.put(
     "/products/{product_id}/images",
-    summary="Set the images of a product",
+    summary="Replace the images of a product",
     response_model=ProductOut,
     responses=problems(NotFound, MediaUnknown, PreconditionFailed),
 )
 async def put_product_images(product_id: UUID, body: ImagesIn, expected: IfMatch, tx: Session, _: Manager) -> Response:
-    """Replaces all: the list adds, removes and sorts images, and has their texts. If anything differs, the product gets
+    """The list adds, removes and sorts images, and has their texts. If anything differs, the product gets
     a new version; nothing is published, since other services know no images."""
     await use_cases.put_on_product(tx, product_id, expected, _chosen(body))
     return rendered(await products.shown(tx, product_id))
@@ -170,7 +170,7 @@ async def put_product_images(product_id: UUID, body: ImagesIn, expected: IfMatch
 
 @owners.put(
     "/families/{family_id}/images",
-    summary="Set the images of a family",
+    summary="Replace the images of a family",
     response_model=FamilyPage,
     responses=problems(NotFound, MediaUnknown, PreconditionFailed),
 )

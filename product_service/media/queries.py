@@ -115,7 +115,7 @@ async def begin(tx: Transaction, media: Media) -> Media:
 
 
 async def stored(tx: Transaction, media_id: UUID) -> Media | None:
-    """None: the row has another state by now, or is gone."""
+    """None: another upload has changed its state, or it was swept."""
     return await STORED.fetchrow_as(tx, Media, id=media_id)
 
 
