@@ -6,6 +6,9 @@ from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
 from product_service.collections import endpoints as collections
 from product_service.families import endpoints as families
+from product_service.media import endpoints as media
+from product_service.media.jobs import JOBS as MEDIA_JOBS
+from product_service.media.resources import open_images
 from product_service.personal_data import personal_data
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
@@ -19,7 +22,7 @@ from product_service.settings import Settings
 from product_service.translations import endpoints as translations
 from service_kit.http.application import create_app
 
-ENDPOINTS = (categories, collections, search, products, prices, families, reviews, related, translations)
+ENDPOINTS = (categories, collections, search, products, prices, families, reviews, related, translations, media)
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -27,9 +30,10 @@ def create(settings: Settings | None = None) -> FastAPI:
     return create_app(
         settings,
         title="Online Mart · products",
-        description="The catalogue: categories, products, their prices, and how many pieces are available.",
-        routers=[each.router for each in ENDPOINTS],
+        description="The catalogue: categories, products, their prices and images, and how many pieces are available.",
+        routers=[*(each.router for each in ENDPOINTS), media.owners],
         personal_data=personal_data(settings),
         consumers=[availability, purchases],
-        jobs=[*PRODUCT_JOBS, *RELATED_JOBS],
+        jobs=[*PRODUCT_JOBS, *RELATED_JOBS, *MEDIA_JOBS],
+        lifespan=open_images,
     )

@@ -4,6 +4,7 @@ from product_service.availability import models as availability
 from product_service.base import Base
 from product_service.categories import models as categories
 from product_service.collections import models as collections
+from product_service.media import models as media
 from product_service.products import families, prices, translations
 from product_service.products import models as products
 from product_service.purchases import models as purchases
@@ -20,6 +21,7 @@ __all__ = [
     "categories",
     "collections",
     "families",
+    "media",
     "metadata",
     "prices",
     "products",

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
@@ -60,6 +60,10 @@ class Family(Base, table=True):
     description: str | None = None
     category_id: UUID | None = Field(default=None, foreign_key="categories.id")
     options: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    images: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'::jsonb"))
+    )
+    """A copy of what `media` stores of its images, so that a family is read from one row."""
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     updated_at: datetime = Field(default_factory=utcnow)

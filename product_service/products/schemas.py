@@ -213,6 +213,30 @@ class Rating(BaseModel):
     count: int
 
 
+class ImageSize(BaseModel):
+    """An image at one size, in pixels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    width: int
+    height: int
+    urls: dict[str, str] = Field(
+        description="the paths of this size by format (`avif`, `webp`, `jpeg`, `png`); what one serves never changes"
+    )
+
+
+class ImageOut(BaseModel):
+    """An image of a product or family."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    media_id: UUID
+    alt: dict[str, str] = Field(description="what it shows, by language")
+    width: int = Field(description="of the original, in pixels")
+    height: int
+    sizes: list[ImageSize] = Field(description="the smallest first; the last is the original, as JPEG or PNG")
+
+
 class ProductOut(BaseModel):
     """A product. SQL in `queries.py` writes the response body, which this model documents."""
 
@@ -232,8 +256,8 @@ class ProductOut(BaseModel):
     dimensions: Dimensions | None
     tags: list[str]
     seo: Seo | None
-    images: list[Any]
     rating: Rating | None = Field(description="of the published reviews, of the family if it has one; null: none")
+    images: list[ImageOut] = Field(description="in the sequence in which they are shown; the first is the main one")
     external_ids: dict[str, str] | None = Field(description="null unless staff read it")
     metadata: dict[str, Any] | None = Field(description="null unless staff read it")
     price: Money = Field(description="the base price")

@@ -16,6 +16,7 @@ from service_kit.http.middleware import RequestMiddleware
 from service_kit.http.operations import operations_app
 from service_kit.http.problem_responses import add_error_handlers
 from service_kit.http.router import Router
+from service_kit.http.uploads import streamed_operations
 from service_kit.jobs import Job
 from service_kit.messaging.endpoints import router as dead_letters
 from service_kit.personal_data import PersonalData
@@ -60,8 +61,7 @@ def create_app(
         title=title, description=description, version=VERSION, docs_url=None, redoc_url=None,
         lifespan=_lifespan(runtime, lifespan),
         openapi_url="/openapi.json" if settings.has_docs else None,
-        middleware=[
-            Middleware(RequestMiddleware, runtime=runtime), Middleware(HeadRoutes), Middleware(HotRoutes, routers)],
+        middleware=_middleware(runtime, routers),
         # RequestMiddleware traces, measures and logs; FastAPI would look for providers on each request.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )  # fmt: skip
@@ -69,6 +69,14 @@ def create_app(
     _add_routes(app, settings, [*routers, dead_letters, health.router])
     app.state.operations = operations_app(runtime, app.openapi)
     return app
+
+
+def _middleware(runtime: Runtime, routers: Sequence[Router]) -> list[Middleware]:
+    return [
+        Middleware(RequestMiddleware, runtime=runtime, streamed=streamed_operations(routers)),
+        Middleware(HeadRoutes),
+        Middleware(HotRoutes, routers),
+    ]
 
 
 def _lifespan(runtime: Runtime, of_service: Lifespan | None) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:

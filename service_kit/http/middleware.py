@@ -8,6 +8,7 @@ import structlog
 from opentelemetry.trace import Span
 from starlette.datastructures import Headers as RequestHeaders
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service_kit.audit import actor
@@ -36,9 +37,10 @@ class BodyTooLarge(Problem, status=413, type="body-too-large"):
 
 
 class RequestMiddleware:
-    def __init__(self, app: ASGIApp, *, runtime: Runtime) -> None:
+    def __init__(self, app: ASGIApp, *, runtime: Runtime, streamed: frozenset[tuple[str, str]] = frozenset()) -> None:
         self._app = app
         self._runtime = runtime
+        self._streamed = streamed
         self._max_body_bytes = runtime.settings.max_body_bytes
         self._capacity: Capacity = runtime.capacity
         origins = runtime.settings.cors_origins
@@ -80,7 +82,7 @@ class RequestMiddleware:
                 await self._app(scope, receive, answer)
             else:
                 await self._serve_in_place(scope, headers, receive, answer)
-        except _ClientDisconnected:
+        except (_ClientDisconnected, ClientDisconnect):
             answer.status = scope.get("refused", CLIENT_DISCONNECTED)
         except Exception as error:
             problem = _as_problem(error)
@@ -99,7 +101,8 @@ class RequestMiddleware:
         if capacity.taken >= capacity.most:  # rejects the request before its body is read
             raise Overloaded(retry_after=1)
         check_size(scope["headers"], len(scope["raw_path"]) + len(scope["query_string"]))
-        if b"content-length" in headers or b"transfer-encoding" in headers:
+        has_body = b"content-length" in headers or b"transfer-encoding" in headers
+        if has_body and (scope["method"], scope["path"]) not in self._streamed:
             receive = BodyRead(await self._body(headers, receive), receive)
             if capacity.taken >= capacity.most:
                 raise Overloaded(retry_after=1)
@@ -154,7 +157,7 @@ class _Response:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = list(message.get("headers", ()))
-            message["headers"] = [*own, *with_defaults(own, is_personal=self._is_personal), *self._headers]
+            message["headers"] = [*own, *with_defaults(own, self._headers, is_personal=self._is_personal)]
         await self._send(message)
 
 

@@ -1,11 +1,16 @@
-"""Creates missing families, reviews and German texts of the demo's products."""
+"""Creates missing pictures, families, reviews and German texts of the demo's products."""
 
+import asyncio
 from typing import Any, NamedTuple
 
 from tools.api import Api, ApiError, for_each
+from tools.demo.catalogue import PRODUCTS, DemoProduct
+from tools.demo.images import Picture, put_images
+from tools.demo.pictures import draw
 
 AT_ONCE = 4
 LANGUAGE = "de"
+STATUSES = ["active", "draft", "archived"]
 LOCALE_UNKNOWN = "locale-unknown"
 
 
@@ -70,9 +75,24 @@ CATEGORY_TEXTS = {
 
 async def present(staff: Api, customer: Api, products: dict[str, str]) -> None:
     """`products`: their ids by SKU."""
+    await _pictures(staff, products)
     await _families(staff, products)
     await _reviews(staff, customer, products)
     await _texts(staff, products)
+
+
+async def _pictures(staff: Api, products: dict[str, str]) -> None:
+    """Only of products without any: staff may have replaced them."""
+
+    def drawn(product: DemoProduct) -> tuple[str, list[Picture]]:
+        alt = {"en": product.name, **({LANGUAGE: texts["name"]} if (texts := PRODUCT_TEXTS.get(product.sku)) else {})}
+        return products[product.sku], [Picture(draw(product), alt)]
+
+    found = await staff.all("product", "/products", sku=list(products), status=STATUSES, sort="created_at")
+    without = {each["sku"] for each in found if not each["images"]}
+    missing = [product for product in PRODUCTS if product.sku in without]
+    # Drawing takes some seconds: apart, so that it doesn't keep requests waiting.
+    await put_images(staff, dict(await asyncio.to_thread(lambda: [drawn(each) for each in missing])))
 
 
 async def _families(staff: Api, products: dict[str, str]) -> None:
