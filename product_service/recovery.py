@@ -1,7 +1,8 @@
 """Recovers products from their snapshots, after the database was restored to an earlier moment.
 
 Families, descriptions, attributes, images, and changes of categories are not in snapshots: what was changed of them
-since is lost. A product that was created since comes back without them, and is named in the report.
+since is lost. A product that was created since comes back without them, and is named in the report. Prices that were
+added or changed since have no prior price, so that no reduction is announced with a wrong one.
 """
 
 from uuid import UUID
@@ -19,7 +20,9 @@ from service_kit.recovery import JUMP, Journal, Recovery, newest_snapshots
 _UPDATE = Statement("""
 UPDATE products SET sku = :event.sku, name = :event.name, slug = :event.slug, status = :event.status,
     category_id = (SELECT id FROM categories WHERE id = :event.category_id::uuid), sort_key = :sort_key,
-    price_amount = :base.amount, price_currency = :base.currency,
+    price_amount = :base.amount, price_currency = :base.currency::text,
+    price_prior_amount = CASE WHEN (price_amount, price_currency) = (:base.amount, :base.currency::text)
+                              THEN price_prior_amount END,
     tax_class = :event.tax_class, weight_g = :event.weight_g, version = :event.version, updated_at = now()
 WHERE id = :event.product_id
 """)

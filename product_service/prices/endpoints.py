@@ -1,5 +1,6 @@
 """The scheduled prices of a product over HTTP."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -7,9 +8,9 @@ from fastapi import Query, Response
 
 from contracts.money import Currency
 from product_service.prices import queries, use_cases
-from product_service.prices.schemas import PriceEnd, PriceIn, PriceOut
+from product_service.prices.schemas import BasePriceOut, PriceEnd, PriceIn, PriceOut
 from product_service.products import queries as product_queries
-from product_service.products.endpoints import may_read_hidden
+from product_service.products.endpoints import PriorPrices, may_read_hidden
 from product_service.products.models import Product
 from product_service.products.prices import PriceEnded, PriceEndsTooEarly, PriceExists, PriceScheduleFull
 from service_kit.clock import utcnow
@@ -22,32 +23,38 @@ from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
 
-router = Router(prefix="/products/{product_id}/prices", tags=["prices"])
+router = Router(prefix="/products/{product_id}", tags=["prices"])
 
 Manager = Annotated[Principal, Requires("prices:manage")]
 
 
 @router.post(
-    "",
+    "/prices",
     status_code=201,
     summary="Schedule a price",
     responses=problems(NotFound, PriceExists, PriceEndsTooEarly, PriceScheduleFull, PreconditionFailed),
 )
 async def schedule_price(
-    product_id: UUID, body: PriceIn, expected: IfMatch, tx: Session, _: Manager, response: Response
+    product_id: UUID,
+    body: PriceIn,
+    expected: IfMatch,
+    tx: Session,
+    rule: PriorPrices,
+    _: Manager,
+    response: Response,
 ) -> PriceOut:
     """Adds a unit price for `min_quantity` pieces or more, from `starts_at` on. Prices may overlap.
 
     Prices with the same `min_quantity` are a tier. In each tier that a quantity reaches, the price that started last
     applies, and the one before it again when it ends. The lowest of these counts. The `ETag` is the product's.
     """
-    price, product = await use_cases.schedule(tx, product_id, expected, body.model_dump())
+    price, product = await use_cases.schedule(tx, product_id, expected, body.model_dump(), rule)
     response.headers["Location"] = f"/products/{product_id}/prices"
     return tagged(response, PriceOut.of(price), product.version)
 
 
 @router.get(
-    "",
+    "/prices",
     summary="List the scheduled prices of a product",
     openapi_extra=PUBLIC_OR_SIGNED_IN,
     responses=problems(NotFound, InvalidCursor),
@@ -68,7 +75,7 @@ async def list_prices(
 
 
 @router.post(
-    "/{price_id}/end",
+    "/prices/{price_id}/end",
     summary="End a price",
     responses=problems(NotFound, PriceEnded, PreconditionFailed),
 )
@@ -77,10 +84,28 @@ async def end_price(
     price_id: UUID,
     expected: IfMatch,
     tx: Session,
+    rule: PriorPrices,
     _: Manager,
     response: Response,
     body: PriceEnd | None = None,
 ) -> PriceOut:
     """Ends a price now or at `ends_at`. A future end can be changed. A price ended before its start never applies."""
-    price, product = await use_cases.end(tx, product_id, price_id, expected, body.ends_at if body else None)
+    price, product = await use_cases.end(tx, product_id, price_id, expected, body.ends_at if body else None, rule)
     return tagged(response, PriceOut.of(price), product.version)
+
+
+@router.get(
+    "/price-history",
+    summary="List the base prices that a product has had",
+    openapi_extra=PUBLIC_OR_SIGNED_IN,
+    responses=problems(NotFound, InvalidCursor),
+)
+async def list_base_prices(product_id: UUID, tx: Session, page: Paged, who: MaybePrincipal) -> Page[BasePriceOut]:
+    """Sorted by time, the newest first. Each applied until the one before it in the list, unless a scheduled price did:
+    `GET /products/{product_id}/prices?ended=true` has those. Visitors see prices since the product was put on sale."""
+    hidden_too = may_read_hidden(who)
+    if not await product_queries.is_shown(tx, product_id, hidden_too=hidden_too):
+        not_found(Product, product_id)
+    newest_first = replace(page.position, descending=True)
+    found = await queries.history(tx, product_id, newest_first, since_on_sale=not hidden_too)
+    return page.of(found, BasePriceOut.of)

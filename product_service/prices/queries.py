@@ -3,7 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from product_service.products.prices import ScheduledPrice
+from sqlmodel import col, func, select
+
+from product_service.products.models import Product
+from product_service.products.prices import BasePrice, ScheduledPrice
 from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice, keyset, matching
 
@@ -19,3 +22,16 @@ async def page(
     if after is not None:
         statement = statement.where(ScheduledPrice.live(after))
     return await keyset(tx, statement, position, ScheduledPrice.starts_at, ScheduledPrice.id)
+
+
+async def history(tx: Session, product_id: UUID, position: Position, *, since_on_sale: bool) -> Slice[BasePrice]:
+    """The base prices of a product; `since_on_sale`: without those from before it was on sale."""
+    statement = matching(BasePrice, product_id=product_id)
+    if since_on_sale:
+        begin = select(func.coalesce(Product.activated_at, Product.created_at)).where(Product.id == product_id)
+        first = select(func.max(BasePrice.effective_from)).where(
+            BasePrice.product_id == product_id, BasePrice.effective_from <= begin.scalar_subquery()
+        )
+        known = func.coalesce(first.scalar_subquery(), begin.scalar_subquery())
+        statement = statement.where(col(BasePrice.effective_from) >= known)
+    return await keyset(tx, statement, position, BasePrice.effective_from, BasePrice.id)

@@ -38,7 +38,9 @@ class PriceEnd(RequestBody):
 
 
 class PriceOut(RowOut):
-    model_config = examples({"id": _ID, "product_id": _ID, **_IN, "created_at": "2026-12-01T00:00:00Z"})
+    model_config = examples(
+        {"id": _ID, "product_id": _ID, **_IN, "prior_amount": 255, "created_at": "2026-12-01T00:00:00Z"}
+    )
 
     id: UUID
     product_id: UUID
@@ -47,4 +49,19 @@ class PriceOut(RowOut):
     min_quantity: int
     starts_at: datetime
     ends_at: datetime | None
+    prior_amount: int | None = Field(
+        description="the lowest public price of one piece in the 30 days before it starts; null: none is known, or it"
+        " is a price of more pieces"
+    )
     created_at: datetime
+
+
+class BasePriceOut(RowOut):
+    model_config = examples(
+        {"amount": 255, "currency": "GBP", "effective_from": "2026-12-01T00:00:00Z", "prior_amount": 295}
+    )
+
+    amount: int
+    currency: str
+    effective_from: datetime
+    prior_amount: int | None = Field(description="the lowest public price in the 30 days before; null: none is known")

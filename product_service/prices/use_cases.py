@@ -9,6 +9,7 @@ from product_service.products import queries as product_queries
 from product_service.products import use_cases as products
 from product_service.products.models import Product
 from product_service.products.prices import MAX_LIVE_PRICES, PriceExists, PriceScheduleFull, ScheduledPrice
+from product_service.products.prior_prices import PriorPriceRule
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
 from service_kit.database import Session
@@ -16,7 +17,7 @@ from service_kit.problems import not_found
 
 
 async def schedule(
-    tx: Session, product_id: UUID, expected: Expected, fields: dict[str, Any]
+    tx: Session, product_id: UUID, expected: Expected, fields: dict[str, Any], rule: PriorPriceRule
 ) -> tuple[ScheduledPrice, Product]:
     """Adds a price. It never starts in the past, since prices that customers have seen can't be changed.
 
@@ -33,16 +34,18 @@ async def schedule(
     if len(live) >= MAX_LIVE_PRICES:
         raise PriceScheduleFull(limit=MAX_LIVE_PRICES)
     tx.add(price)
+    await products.set_prior(tx, product, rule, now)
     await products.publish(tx, product)
     return price, product
 
 
 async def end(
-    tx: Session, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None
+    tx: Session, product_id: UUID, price_id: UUID, expected: Expected, at: datetime | None, rule: PriorPriceRule
 ) -> tuple[ScheduledPrice, Product]:
     """Raises: NotFound, PreconditionFailed, PriceEnded."""
     product = await products.lock(tx, product_id, expected)
     price = await queries.find(tx, product_id, price_id) or not_found("price", price_id)
-    price.end(at, utcnow())
+    price.end(at, now := utcnow())
+    await products.set_prior(tx, product, rule, now)
     await products.publish(tx, product)
     return price, product

@@ -60,6 +60,9 @@ class ScheduledPrice(Base, table=True):
     min_quantity: int
     starts_at: datetime
     ends_at: datetime | None = None
+    prior_amount: int | None = Field(default=None, sa_type=BigInteger)
+    """The lowest public price of one piece shortly before the start, as `prior_prices` computes it; null: none is
+    known, or the price is a tier's."""
     created_at: datetime = Field(default_factory=utcnow)
 
     @classmethod
@@ -100,3 +103,4 @@ class BasePrice(Base, table=True):
     amount: int = Field(sa_type=BigInteger)
     currency: str
     effective_from: datetime
+    prior_amount: int | None = Field(default=None, sa_type=BigInteger, description="as that of a scheduled price")

@@ -6,27 +6,27 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, text
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
 from product_service.products.families import Family
 from product_service.products.models import Product, Republication
-from product_service.products.prices import ScheduledPrice
+from product_service.products.prices import BasePrice, ScheduledPrice
 from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert
 
 # The unit price for a `PriceQuery`, by the rule of contracts/pricing.py. The base price counts as one for a single
 # piece that started when the product was created, so that every scheduled price for a single piece takes precedence.
 UNIT_PRICE = """
 LEFT JOIN LATERAL (
-    SELECT amount, currency
+    SELECT amount, currency, prior_amount
     FROM (
-        SELECT DISTINCT ON (min_quantity) amount, currency
+        SELECT DISTINCT ON (min_quantity) amount, currency, prior_amount
         FROM (
-            SELECT p.price_amount, p.price_currency, 1, p.created_at, NULL::timestamptz
+            SELECT p.price_amount, p.price_currency, 1, p.created_at, NULL::timestamptz, p.price_prior_amount
             UNION ALL
-            SELECT amount, currency, min_quantity, starts_at, ends_at FROM prices WHERE product_id = p.id
-        ) AS schedule (amount, currency, min_quantity, starts_at, ends_at)
+            SELECT amount, currency, min_quantity, starts_at, ends_at, prior_amount FROM prices WHERE product_id = p.id
+        ) AS schedule (amount, currency, min_quantity, starts_at, ends_at, prior_amount)
         WHERE currency = coalesce(:query.currency::text, p.price_currency) AND min_quantity <= :query.quantity::int
           AND starts_at <= :query.at::timestamptz AND (ends_at IS NULL OR ends_at > :query.at::timestamptz)
         ORDER BY min_quantity, starts_at DESC, amount
@@ -49,6 +49,9 @@ json_build_object(
     'price', json_build_object('amount', p.price_amount, 'currency', p.price_currency),
     'unit_price', CASE WHEN unit.amount IS NOT NULL
                        THEN json_build_object('amount', unit.amount, 'currency', unit.currency) END,
+    'reduction', CASE WHEN unit.amount < unit.prior_amount THEN json_build_object(
+        'prior', json_build_object('amount', unit.prior_amount, 'currency', unit.currency),
+        'percent', (unit.prior_amount - unit.amount) * 100 / unit.prior_amount) END,
     'tax_class', p.tax_class, 'weight_g', p.weight_g, 'status', p.status,
     'availability', json_build_object(
         'available', coalesce(a.available, 0), 'on_hand', coalesce(a.on_hand, 0), 'reserved', coalesce(a.reserved, 0),
@@ -59,7 +62,7 @@ json_build_object(
 )
 """
 BODY = f"{BODY_JSON}::text"
-TAG = "concat_ws('.', p.version, coalesce(a.version, 0), unit.amount)"
+TAG = "concat_ws('.', p.version, coalesce(a.version, 0), unit.amount, unit.prior_amount)"
 _SHOW = f"""
 SELECT {BODY} AS body, {TAG} AS tag
 FROM products p {AVAILABILITY} {UNIT_PRICE}
@@ -228,3 +231,18 @@ async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequ
     live = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id, ScheduledPrice.live(now))
     order = ScheduledPrice.currency, col(ScheduledPrice.min_quantity), col(ScheduledPrice.starts_at)
     return (await tx.exec(live.order_by(*order))).all()
+
+
+async def public_prices_since(tx: Session, product_id: UUID, begin: datetime) -> Sequence[ScheduledPrice]:
+    """The scheduled prices of one piece that applied at `begin`, have done since, or will."""
+    prices = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id, ScheduledPrice.live(begin))
+    return (await tx.exec(prices.where(ScheduledPrice.min_quantity == 1))).all()
+
+
+async def base_prices_since(tx: Session, product_id: UUID, begin: datetime) -> Sequence[BasePrice]:
+    """The base price at `begin`, and all later ones, in the sequence of their times."""
+    of_product = BasePrice.product_id == product_id
+    first = select(func.max(BasePrice.effective_from)).where(of_product, BasePrice.effective_from <= begin)
+    known = func.coalesce(first.scalar_subquery(), begin)
+    found = select(BasePrice).where(of_product, col(BasePrice.effective_from) >= known)
+    return (await tx.exec(found.order_by(col(BasePrice.effective_from)))).all()

@@ -1,14 +1,16 @@
 """Creates, changes, deletes and publishes products."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from contracts.events import products as events
 from product_service.products import queries
 from product_service.products.families import MAX_VARIANTS, FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
-from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken
+from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken, Status
 from product_service.products.prices import ScheduledPrice
+from product_service.products.prior_prices import PriorPriceRule, PublicPrices, set_prior_prices
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
 from service_kit.clock import utcnow
@@ -24,6 +26,8 @@ SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id",
 async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, GtinTaken, CategoryUnknown, and what `_check_family` raises."""
     product = Product(slug="", **columns)
+    if product.status != Status.DRAFT:
+        product.activated_at = product.created_at
     await queries.share_tree(tx)
     await lock_category(tx, product.category_id)
     await _check_family(tx, product)
@@ -38,7 +42,9 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     raise SkuTaken(sku=product.sku, product_id=str(owner))
 
 
-async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
+async def change(
+    tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any], rule: PriorPriceRule
+) -> None:
     """Changes a product. Its slug stays, so that links keep working.
 
     Raises: NotFound, PreconditionFailed, CategoryUnknown, GtinTaken, NotADraftAgain, and what `_check_family` raises.
@@ -49,8 +55,13 @@ async def change(tx: Session, product_id: UUID, expected: Expected, columns: dic
     if (after.family_id, after.options) != (product.family_id, product.options):
         await _check_family(tx, after)
     await _check_unique(tx, after)
+    was_on_sale, base = product.on_sale_since, (product.price_amount, product.price_currency)
+    if (after.price_amount, after.price_currency) != base:
+        columns = {**columns, "price_prior_amount": await _prior_of_base_price(tx, after, was_on_sale, rule)}
     if product.change(columns):
         await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
+        if (product.price_amount, product.price_currency) != base or product.on_sale_since != was_on_sale:
+            await set_prior(tx, product, rule, utcnow())
         await publish(tx, product)
 
 
@@ -74,6 +85,27 @@ async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
     product = await queries.lock(tx, product_id) or not_found(Product, product_id)
     expected.check(product.version)
     return product
+
+
+async def set_prior(tx: Session, product: Product, rule: PriorPriceRule, now: datetime) -> None:
+    """Computes the prior prices of scheduled prices again. To be called after each change of the product's prices; its
+    row must be locked. Prices that started before `now` keep theirs."""
+    begin = rule.begin(now)
+    scheduled = await queries.public_prices_since(tx, product.id, begin)
+    base = await queries.base_prices_since(tx, product.id, begin)
+    set_prior_prices(base, scheduled, product.on_sale_since, now, rule)
+
+
+async def _prior_of_base_price(
+    tx: Session, after: Product, on_sale_since: datetime | None, rule: PriorPriceRule
+) -> int | None:
+    """Of the base price of `after`, which is about to be stored."""
+    now = utcnow()
+    begin = rule.begin(now)
+    scheduled = await queries.public_prices_since(tx, after.id, begin)
+    base = await queries.base_prices_since(tx, after.id, begin)
+    known = PublicPrices.of(base, scheduled, after.price_currency, on_sale_since)
+    return known.prior(after.price_amount, now, rule)
 
 
 async def publish(tx: Session, product: Product) -> None:
