@@ -6,6 +6,8 @@ from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
 from product_service.families import endpoints as families
 from product_service.personal_data import PERSONAL_DATA
+from product_service.price_lists import endpoints as price_lists
+from product_service.price_lists import jobs as price_list_jobs
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
 from product_service.products.jobs import JOBS
@@ -19,8 +21,15 @@ def create(settings: Settings | None = None) -> FastAPI:
         settings or Settings(),
         title="Online Mart · products",
         description="The catalogue: categories, products, their prices, and how many pieces are available.",
-        routers=[categories.router, search.router, products.router, prices.router, families.router],
+        routers=[
+            categories.router,
+            search.router,
+            products.router,
+            prices.router,
+            price_lists.router,
+            families.router,
+        ],
         personal_data=PERSONAL_DATA,
         consumers=[availability],
-        jobs=JOBS,
+        jobs=[*JOBS, *price_list_jobs.JOBS],
     )

@@ -39,7 +39,14 @@ class PriceEnd(RequestBody):
 
 class PriceOut(RowOut):
     model_config = examples(
-        {"id": _ID, "product_id": _ID, **_IN, "prior_amount": 255, "created_at": "2026-12-01T00:00:00Z"}
+        {
+            "id": _ID,
+            "product_id": _ID,
+            **_IN,
+            "prior_amount": 255,
+            "list_id": None,
+            "created_at": "2026-12-01T00:00:00Z",
+        }
     )
 
     id: UUID
@@ -53,6 +60,7 @@ class PriceOut(RowOut):
         description="the lowest public price of one piece in the 30 days before it starts; null: none is known, or it"
         " is a price of more pieces"
     )
+    list_id: UUID | None = Field(description="the price list that it is part of")
     created_at: datetime
 
 

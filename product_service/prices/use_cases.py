@@ -28,13 +28,13 @@ async def schedule(
     price = ScheduledPrice(product_id=product_id, **fields)
     price.starts_at = max(price.starts_at or now, now)
     price.check_period()
-    live = await product_queries.scheduled_prices(tx, product_id, now)
+    live = await product_queries.scheduled_prices(tx, [product_id], now)
     if duplicate := next(filter(price.collides_with, live), None):
         raise PriceExists(price_id=str(duplicate.id))
     if len(live) >= MAX_LIVE_PRICES:
         raise PriceScheduleFull(limit=MAX_LIVE_PRICES)
     tx.add(price)
-    await products.set_prior(tx, product, rule, now)
+    await products.set_prior(tx, [product], rule, now)
     await products.publish(tx, product)
     return price, product
 
@@ -46,6 +46,6 @@ async def end(
     product = await products.lock(tx, product_id, expected)
     price = await queries.find(tx, product_id, price_id) or not_found("price", price_id)
     price.end(at, now := utcnow())
-    await products.set_prior(tx, product, rule, now)
+    await products.set_prior(tx, [product], rule, now)
     await products.publish(tx, product)
     return price, product

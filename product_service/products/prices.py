@@ -51,6 +51,7 @@ class ScheduledPrice(Base, table=True):
             postgresql_where=text("ends_at IS NULL OR ends_at > starts_at"),
         ),
         Index("ix_prices_product_id_starts_at", "product_id", "starts_at", "id"),
+        Index("ix_prices_list_id", "list_id", "product_id", postgresql_where=text("list_id IS NOT NULL")),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
@@ -63,6 +64,7 @@ class ScheduledPrice(Base, table=True):
     prior_amount: int | None = Field(default=None, sa_type=BigInteger)
     """The lowest public price of one piece shortly before the start, as `prior_prices` computes it; null: none is
     known, or the price is a tier's."""
+    list_id: UUID | None = Field(default=None, description="the price list that it is part of")
     created_at: datetime = Field(default_factory=utcnow)
 
     @classmethod

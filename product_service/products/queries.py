@@ -1,12 +1,13 @@
 """Every statement about one product."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import func, text
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
@@ -193,6 +194,12 @@ async def lock(tx: Session, product_id: UUID) -> Product | None:
     return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
 
 
+async def lock_all(tx: Session, ids: Collection[UUID]) -> Sequence[Product]:
+    """Locks these products, in the order of their ids. Those that were deleted are missing."""
+    found = select(Product).where(col(Product.id).in_(ids)).order_by(col(Product.id))
+    return (await tx.exec(found.with_for_update().execution_options(populate_existing=True))).all()
+
+
 async def lock_category(tx: Transaction | Session, category_id: UUID) -> bool:
     """Keeps the category from being deleted before the transaction ends. Returns False if there is none."""
     return bool(await LOCK_CATEGORY.fetch(tx, id=category_id))
@@ -226,23 +233,25 @@ async def had_stock(tx: Session, product_id: UUID) -> bool:
     return await tx.get(Availability, product_id) is not None
 
 
-async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
-    """The prices that apply now or later, sorted by currency, tier and start."""
-    live = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id, ScheduledPrice.live(now))
-    order = ScheduledPrice.currency, col(ScheduledPrice.min_quantity), col(ScheduledPrice.starts_at)
-    return (await tx.exec(live.order_by(*order))).all()
+async def scheduled_prices(tx: Session, ids: Collection[UUID], now: datetime) -> Sequence[ScheduledPrice]:
+    """The prices of these products that apply now or later, sorted by product, currency, tier and start."""
+    live = select(ScheduledPrice).where(col(ScheduledPrice.product_id).in_(ids), ScheduledPrice.live(now))
+    order = map(col, (ScheduledPrice.product_id, ScheduledPrice.currency, ScheduledPrice.min_quantity))
+    return (await tx.exec(live.order_by(*order, col(ScheduledPrice.starts_at)))).all()
 
 
-async def public_prices_since(tx: Session, product_id: UUID, begin: datetime) -> Sequence[ScheduledPrice]:
+async def public_prices_since(tx: Session, ids: Collection[UUID], begin: datetime) -> Sequence[ScheduledPrice]:
     """The scheduled prices of one piece that applied at `begin`, have done since, or will."""
-    prices = select(ScheduledPrice).where(ScheduledPrice.product_id == product_id, ScheduledPrice.live(begin))
+    prices = select(ScheduledPrice).where(col(ScheduledPrice.product_id).in_(ids), ScheduledPrice.live(begin))
     return (await tx.exec(prices.where(ScheduledPrice.min_quantity == 1))).all()
 
 
-async def base_prices_since(tx: Session, product_id: UUID, begin: datetime) -> Sequence[BasePrice]:
-    """The base price at `begin`, and all later ones, in the sequence of their times."""
-    of_product = BasePrice.product_id == product_id
-    first = select(func.max(BasePrice.effective_from)).where(of_product, BasePrice.effective_from <= begin)
+async def base_prices_since(tx: Session, ids: Collection[UUID], begin: datetime) -> Sequence[BasePrice]:
+    """The base price of each product at `begin`, and all later ones, in the sequence of their times."""
+    earlier = aliased(BasePrice)
+    first = select(func.max(earlier.effective_from)).where(
+        earlier.product_id == BasePrice.product_id, col(earlier.effective_from) <= begin
+    )
     known = func.coalesce(first.scalar_subquery(), begin)
-    found = select(BasePrice).where(of_product, col(BasePrice.effective_from) >= known)
+    found = select(BasePrice).where(col(BasePrice.product_id).in_(ids), col(BasePrice.effective_from) >= known)
     return (await tx.exec(found.order_by(col(BasePrice.effective_from)))).all()

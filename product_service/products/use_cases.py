@@ -1,15 +1,16 @@
 """Creates, changes, deletes and publishes products."""
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 from contracts.events import products as events
 from product_service.products import queries
 from product_service.products.families import MAX_VARIANTS, FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
 from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken, Status
-from product_service.products.prices import ScheduledPrice
+from product_service.products.prices import BasePrice, ScheduledPrice
 from product_service.products.prior_prices import PriorPriceRule, PublicPrices, set_prior_prices
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
@@ -19,6 +20,7 @@ from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 
+OfProduct = TypeVar("OfProduct", ScheduledPrice, BasePrice)
 SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id", "tax_class", "weight_g"}
 """The columns that are published under their own names."""
 
@@ -61,7 +63,7 @@ async def change(
     if product.change(columns):
         await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
         if (product.price_amount, product.price_currency) != base or product.on_sale_since != was_on_sale:
-            await set_prior(tx, product, rule, utcnow())
+            await set_prior(tx, [product], rule, utcnow())
         await publish(tx, product)
 
 
@@ -87,13 +89,22 @@ async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
     return product
 
 
-async def set_prior(tx: Session, product: Product, rule: PriorPriceRule, now: datetime) -> None:
-    """Computes the prior prices of scheduled prices again. To be called after each change of the product's prices; its
-    row must be locked. Prices that started before `now` keep theirs."""
-    begin = rule.begin(now)
-    scheduled = await queries.public_prices_since(tx, product.id, begin)
-    base = await queries.base_prices_since(tx, product.id, begin)
-    set_prior_prices(base, scheduled, product.on_sale_since, now, rule)
+async def set_prior(tx: Session, products: Sequence[Product], rule: PriorPriceRule, now: datetime) -> None:
+    """Computes the prior prices of scheduled prices again. To be called after each change of the products' prices;
+    their rows must be locked. Prices that started before `now` keep theirs."""
+    ids, begin = [product.id for product in products], rule.begin(now)
+    scheduled = by_product(await queries.public_prices_since(tx, ids, begin))
+    base = by_product(await queries.base_prices_since(tx, ids, begin))
+    for product in products:
+        set_prior_prices(base[product.id], scheduled[product.id], product.on_sale_since, now, rule)
+
+
+def by_product(prices: Iterable[OfProduct]) -> Mapping[UUID, list[OfProduct]]:
+    """The rows of each product, in their order; an empty list for other products."""
+    found: dict[UUID, list[OfProduct]] = defaultdict(list)
+    for price in prices:
+        found[price.product_id].append(price)
+    return found
 
 
 async def _prior_of_base_price(
@@ -102,20 +113,25 @@ async def _prior_of_base_price(
     """Of the base price of `after`, which is about to be stored."""
     now = utcnow()
     begin = rule.begin(now)
-    scheduled = await queries.public_prices_since(tx, after.id, begin)
-    base = await queries.base_prices_since(tx, after.id, begin)
+    scheduled = await queries.public_prices_since(tx, [after.id], begin)
+    base = await queries.base_prices_since(tx, [after.id], begin)
     known = PublicPrices.of(base, scheduled, after.price_currency, on_sale_since)
     return known.prior(after.price_amount, now, rule)
 
 
-async def publish(tx: Session, product: Product) -> None:
-    """Publishes a new version of a product, with every price that applies now or later, and the path of its category.
-    Its row must be locked, and the tree of categories shared."""
-    product.version += 1
-    product.updated_at = utcnow()
+async def publish(tx: Session, *products: Product) -> None:
+    """Publishes a new version of each product, with every price that applies now or later, and the path of its
+    category. Their rows must be locked, and the tree of categories shared."""
+    now = utcnow()
+    for product in products:
+        product.version += 1
+        product.updated_at = now
     await tx.flush()
-    scheduled = await queries.scheduled_prices(tx, product.id, product.updated_at)
-    await outbox.add(tx, _snapshot(product, scheduled, await queries.category_path(tx, product.category_id)))
+    scheduled = by_product(await queries.scheduled_prices(tx, [product.id for product in products], now))
+    categories = {product.category_id for product in products}
+    paths = {id: await queries.category_path(tx, id) for id in categories}
+    events = [_snapshot(product, scheduled[product.id], paths[product.category_id]) for product in products]
+    await outbox.add(tx, *events)
 
 
 async def publish_again(tx: Session, limit: int) -> bool:
@@ -126,8 +142,7 @@ async def publish_again(tx: Session, limit: int) -> bool:
     if request is None:
         return False
     products = await queries.lock_next(tx, request, limit)
-    for product in products:
-        await publish(tx, product)
+    await publish(tx, *products)
     if len(products) < limit:
         await tx.delete(request)
     else:
