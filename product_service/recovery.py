@@ -10,7 +10,7 @@ from uuid import UUID
 from contracts.events import products as events
 from product_service.products import queries
 from product_service.products.models import Product
-from product_service.products.prices import ScheduledPrice
+from product_service.products.prices import GroupPrice, ScheduledPrice
 from product_service.products.sort_key import sort_key
 from product_service.settings import Settings
 from service_kit.database import Statement, Transaction, insert
@@ -29,7 +29,6 @@ WHERE id = :event.product_id
 _FAMILY = Statement("SELECT family_id FROM products WHERE id = :id")
 _HAS_CATEGORY = Statement("SELECT true FROM categories WHERE id = :id")
 _DELETE = Statement("DELETE FROM products WHERE id = :id")
-_ADD_PRICES = Statement(f"{insert('prices', ScheduledPrice)} ON CONFLICT DO NOTHING")
 # A snapshot has every price that applies now or later. One that it has not was ended.
 _END_PRICES = Statement("""
 UPDATE prices SET ends_at = greatest(now(), starts_at)
@@ -39,6 +38,17 @@ WHERE product_id = :product_id AND (ends_at IS NULL OR ends_at > greatest(now(),
         AS kept (currency, min_quantity, starts_at)
     WHERE (kept.currency, kept.min_quantity, kept.starts_at) = (prices.currency, prices.min_quantity, prices.starts_at))
 """)
+_END_GROUP_PRICES = Statement("""
+UPDATE group_prices AS known SET ends_at = greatest(now(), starts_at)
+WHERE product_id = :product_id AND (ends_at IS NULL OR ends_at > greatest(now(), starts_at))
+  AND NOT EXISTS (
+    SELECT FROM unnest(:kept[].customer_group::uuid[], :kept[].currency::text[], :kept[].min_quantity::int[],
+                       :kept[].starts_at::timestamptz[]) AS kept (customer_group, currency, min_quantity, starts_at)
+    WHERE (kept.customer_group, kept.currency, kept.min_quantity, kept.starts_at)
+        = (known.customer_group, known.currency, known.min_quantity, known.starts_at))
+""")
+_ADD_PRICES = Statement(f"{insert('prices', ScheduledPrice)} ON CONFLICT DO NOTHING")
+_ADD_GROUP_PRICES = Statement(f"{insert('prices', GroupPrice)} ON CONFLICT DO NOTHING")
 
 
 async def recover(tx: Transaction, journal: Journal, _: Settings) -> None:
@@ -64,6 +74,9 @@ async def _store(tx: Transaction, journal: Journal, event: events.ProductChanged
     prices = [ScheduledPrice(product_id=event.product_id, **price.model_dump()) for price in scheduled]
     await _END_PRICES.execute(tx, product_id=event.product_id, kept=prices)
     await _ADD_PRICES.execute(tx, prices=prices)
+    of_groups = [GroupPrice(product_id=event.product_id, **price.model_dump()) for price in event.group_prices]
+    await _END_GROUP_PRICES.execute(tx, product_id=event.product_id, kept=of_groups)
+    await _ADD_GROUP_PRICES.execute(tx, prices=of_groups)
 
 
 async def _new(tx: Transaction, event: events.ProductChanged) -> Product:

@@ -1,4 +1,5 @@
-"""the prior price of each reduction, when a product was put on sale first, and price lists."""
+"""the prior price of each reduction, when a product was put on sale first, price lists,
+and prices of customer groups."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -37,12 +38,14 @@ def upgrade() -> None:
     op.execute(RECORD)
     op.add_column("prices", sa.Column("list_id", sa.Uuid(), nullable=True))
     _create_price_lists()
+    _create_group_prices()
     _audit(["price_prior_amount"], ["prior_amount"])
 
 
 def downgrade() -> None:
     _audit([], [])
     op.execute(FORMER_RECORD)
+    op.drop_table("group_prices")
     op.drop_table("price_list_entries")
     op.drop_table("price_lists")
     op.drop_column("prices", "list_id")
@@ -58,6 +61,7 @@ def _create_price_lists() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
         sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("customer_group", sa.Uuid(), nullable=True),
         sa.Column("starts_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
@@ -96,6 +100,44 @@ def _create_price_lists() -> None:
     op.create_index(op.f("ix_price_list_entries_product_id"), "price_list_entries", ["product_id"])
     op.execute(audit("price_lists", "price-list", ignored=["after_id", "done", "skipped", "products"]))
     op.execute(audit("price_list_entries", "price-list-entry", id="product_id"))
+
+
+def _create_group_prices() -> None:
+    op.create_table(
+        "group_prices",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("product_id", sa.Uuid(), nullable=False),
+        sa.Column("customer_group", sa.Uuid(), nullable=False),
+        sa.Column("amount", sa.BigInteger(), nullable=False),
+        sa.Column("currency", sa.String(), nullable=False),
+        sa.Column("min_quantity", sa.Integer(), nullable=False),
+        sa.Column("starts_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ends_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("list_id", sa.Uuid(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("amount > 0", name=op.f("ck_group_prices_amount")),
+        sa.CheckConstraint("ends_at >= starts_at", name=op.f("ck_group_prices_ends_at")),
+        sa.CheckConstraint("min_quantity > 0", name=op.f("ck_group_prices_min_quantity")),
+        sa.ForeignKeyConstraint(
+            ["product_id"], ["products.id"], name=op.f("fk_group_prices_product_id_products"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_group_prices")),
+    )
+    op.create_index("ix_group_prices_product_id_starts_at", "group_prices", ["product_id", "starts_at", "id"])
+    op.create_index(
+        "ix_group_prices_list_id",
+        "group_prices",
+        ["list_id", "product_id"],
+        postgresql_where=sa.text("list_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_group_prices_start",
+        "group_prices",
+        ["product_id", "customer_group", "currency", "min_quantity", "starts_at"],
+        unique=True,
+        postgresql_where=sa.text("ends_at IS NULL OR ends_at > starts_at"),
+    )
+    op.execute(audit("group_prices", "group-price"))
 
 
 def _audit(of_products: list[str], of_prices: list[str]) -> None:

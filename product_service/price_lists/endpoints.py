@@ -90,7 +90,7 @@ async def list_entries(list_id: UUID, tx: Session, page: Paged, _: Manager) -> P
 
 @router.put(
     "/{list_id}/prices",
-    summary="Set prices of a price list",
+    summary="Change the prices of a price list",
     responses=problems(NotFound, PreconditionFailed, PriceListActive, ProductUnknown),
 )
 async def put_entries(

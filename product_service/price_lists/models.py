@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index
 from sqlmodel import Field
 
 from product_service.base import Base
-from product_service.products.prices import MAX_LIVE_PRICES, PriceEndsTooEarly, ScheduledPrice
+from product_service.products.prices import MAX_LIVE_PRICES, GroupPrice, PriceEndsTooEarly, ScheduledPrice, UnitPrice
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -58,6 +58,7 @@ class PriceList(Base, table=True):
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     name: str
     currency: str
+    customer_group: UUID | None = Field(default=None, description="whose prices these are; null: everybody's")
     starts_at: datetime | None = None
     ends_at: datetime | None = None
     state: str = ListState.DRAFT
@@ -100,17 +101,20 @@ class PriceList(Base, table=True):
         self._begin(ListState.ENDING, self.done, now)
         return True
 
-    def price(self, entry: "PriceListEntry", now: datetime) -> ScheduledPrice:
+    @property
+    def kind(self) -> type[ScheduledPrice] | type[GroupPrice]:
+        return ScheduledPrice if self.customer_group is None else GroupPrice
+
+    def price(self, entry: "PriceListEntry", now: datetime) -> ScheduledPrice | GroupPrice:
         """The price of an entry. If the list has started already, the price starts now."""
-        return ScheduledPrice(
-            product_id=entry.product_id,
-            amount=entry.amount,
-            currency=self.currency,
-            min_quantity=entry.min_quantity,
-            starts_at=max(self.starts_at or now, now),
-            ends_at=self.ends_at,
-            list_id=self.id,
-        )
+        columns = entry.model_dump() | {
+            "currency": self.currency,
+            "starts_at": max(self.starts_at or now, now),
+            "ends_at": self.ends_at,
+        }
+        if self.customer_group is not None:
+            return GroupPrice(customer_group=self.customer_group, **columns)
+        return ScheduledPrice(**columns)
 
     def _begin(self, state: ListState, products: int, now: datetime) -> None:
         self.state, self.products = state, products
@@ -134,13 +138,14 @@ class PriceListEntry(Base, table=True):
     amount: int = Field(sa_type=BigInteger)
 
 
-def fit(price: ScheduledPrice, live: list[ScheduledPrice]) -> bool:
+def fit(price: UnitPrice, live: list[UnitPrice]) -> bool:
     """Adds the price to those of its product that apply now or later. Returns whether it can apply at all.
 
     If one of its tier starts at the same moment (two lists that begin at midnight), the new one starts a microsecond
     later, so that the list that was activated last applies.
     """
-    while any(map(price.collides_with, live)):
+    taken = {each.key for each in live}
+    while price.key in taken:
         price.starts_at += timedelta(microseconds=1)
     if len(live) >= MAX_LIVE_PRICES or (price.ends_at is not None and price.ends_at <= price.starts_at):
         return False

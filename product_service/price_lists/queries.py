@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlmodel import col, select
 
 from product_service.price_lists.models import ListState, PriceList, PriceListEntry
-from product_service.products.prices import ScheduledPrice
+from product_service.products.prices import GroupPrice, ScheduledPrice
 from service_kit.database import Session, Statement, insert
 from service_kit.database.keyset import Position, Slice, keyset, matching
 
@@ -18,11 +18,15 @@ NEXT_TO_ADD = Statement("""
 SELECT DISTINCT product_id FROM price_list_entries WHERE list_id = :list.id AND product_id > :list.after_id
 ORDER BY product_id LIMIT :limit
 """)
-NEXT_TO_END = Statement("""
-SELECT DISTINCT product_id FROM prices
-WHERE list_id = :list.id AND product_id > :list.after_id AND (ends_at IS NULL OR ends_at > greatest(:now, starts_at))
-ORDER BY product_id LIMIT :limit
-""")
+NEXT_TO_END = {
+    kind: Statement(f"""
+    SELECT DISTINCT product_id FROM {kind.__tablename__}
+    WHERE list_id = :list.id AND product_id > :list.after_id
+      AND (ends_at IS NULL OR ends_at > greatest(:now, starts_at))
+    ORDER BY product_id LIMIT :limit
+    """)
+    for kind in (ScheduledPrice, GroupPrice)
+}
 # The conditions keep what was read before the products were locked: if the list was ended meanwhile, no row is found.
 ADVANCE = Statement("""
 UPDATE price_lists
@@ -77,9 +81,12 @@ async def entries_of(tx: Session, list_id: UUID, ids: Collection[UUID]) -> Seque
     return (await tx.exec(found)).all()
 
 
-async def prices_to_end(tx: Session, list_id: UUID, ids: Collection[UUID], now: datetime) -> Sequence[ScheduledPrice]:
-    found = matching(ScheduledPrice, list_id=list_id).where(col(ScheduledPrice.product_id).in_(ids))
-    return (await tx.exec(found.where(ScheduledPrice.live(now)))).all()
+async def prices_to_end(
+    tx: Session, price_list: PriceList, ids: Collection[UUID], now: datetime
+) -> Sequence[ScheduledPrice | GroupPrice]:
+    kind = price_list.kind
+    found = matching(kind, list_id=price_list.id).where(col(kind.product_id).in_(ids), kind.live(now))
+    return (await tx.exec(found)).all()
 
 
 async def unknown_products(tx: Session, ids: Collection[UUID]) -> set[UUID]:

@@ -17,9 +17,13 @@ _ID = "0199c1a0-5b00-7a10-8c00-000000000041"
 _IN: dict[str, Any] = {
     "name": "Winter sale",
     "currency": "GBP",
+    "customer_group": None,
     "starts_at": "2027-01-02T00:00:00Z",
     "ends_at": "2027-01-31T00:00:00Z",
 }
+Group = Annotated[
+    UUID | None, Field(description="only the customers of this group have the prices; default: everybody")
+]
 Start = Annotated[
     Time | None,
     Field(
@@ -34,6 +38,7 @@ class PriceListIn(RequestBody):
 
     name: Line
     currency: Currency
+    customer_group: Group = None
     starts_at: Start = None
     ends_at: Time | None = Field(default=None, description="default: when the list is ended")
 
@@ -45,6 +50,7 @@ class PriceListChange(RequestBody):
 
     name: Line | None = None
     currency: Currency | None = None
+    customer_group: Group = None
     starts_at: Start = None
     ends_at: Time | None = None
 
@@ -65,6 +71,7 @@ class PriceListOut(RowOut):
     id: UUID
     name: str
     currency: str
+    customer_group: UUID | None
     starts_at: datetime | None
     ends_at: datetime | None
     state: ListState

@@ -1,5 +1,6 @@
 """Creates, changes, activates and ends price lists."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -8,6 +9,7 @@ from product_service.price_lists import queries
 from product_service.price_lists.models import ListState, PriceList, PriceListEntry, ProductUnknown, fit
 from product_service.products import queries as product_queries
 from product_service.products import use_cases as products
+from product_service.products.prices import UnitPrice
 from product_service.products.prior_prices import PriorPriceRule
 from service_kit.clock import utcnow
 from service_kit.concurrency import Expected
@@ -99,7 +101,7 @@ async def apply_next(tx: Session, rule: PriorPriceRule, limit: int) -> bool:
     if adds:
         found = await queries.NEXT_TO_ADD.fetch(tx, list=price_list, limit=limit)
     else:
-        found = await queries.NEXT_TO_END.fetch(tx, list=price_list, limit=limit, now=utcnow())
+        found = await queries.NEXT_TO_END[price_list.kind].fetch(tx, list=price_list, limit=limit, now=utcnow())
     ids = [id for (id,) in found]
     changed = await (_add_prices if adds else _end_prices)(tx, price_list, ids, rule)
     next_state = ListState.ACTIVE if adds else ListState.ENDED
@@ -118,7 +120,9 @@ async def _add_prices(tx: Session, price_list: PriceList, ids: Sequence[UUID], r
     """Returns how many products got a price."""
     locked = await product_queries.lock_all(tx, ids)
     now = utcnow()
-    live = products.by_product(await product_queries.scheduled_prices(tx, ids, now))
+    live: dict[UUID, list[UnitPrice]] = defaultdict(list)
+    for known in await product_queries.live_prices(tx, price_list.kind, ids, now):
+        live[known.product_id].append(known)
     added = set()
     for entry in await queries.entries_of(tx, price_list.id, [product.id for product in locked]):
         price = price_list.price(entry, now)
@@ -136,7 +140,7 @@ async def _end_prices(tx: Session, price_list: PriceList, ids: Sequence[UUID], r
     locked = await product_queries.lock_all(tx, ids)
     now = utcnow()
     ended = set()
-    for price in await queries.prices_to_end(tx, price_list.id, ids, now):
+    for price in await queries.prices_to_end(tx, price_list, ids, now):
         price.end(None, now)
         ended.add(price.product_id)
     changed = [product for product in locked if product.id in ended]

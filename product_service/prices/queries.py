@@ -6,22 +6,24 @@ from uuid import UUID
 from sqlmodel import col, func, select
 
 from product_service.products.models import Product
-from product_service.products.prices import BasePrice, ScheduledPrice
+from product_service.products.prices import BasePrice
+from product_service.products.queries import Kind
 from service_kit.database import Session
 from service_kit.database.keyset import Position, Slice, keyset, matching
 
 
-async def find(tx: Session, product_id: UUID, price_id: UUID) -> ScheduledPrice | None:
-    return (await tx.exec(matching(ScheduledPrice, id=price_id, product_id=product_id))).first()
+async def find(tx: Session, kind: type[Kind], product_id: UUID, price_id: UUID) -> Kind | None:
+    return (await tx.exec(matching(kind, id=price_id, product_id=product_id))).first()
 
 
 async def page(
-    tx: Session, product_id: UUID, position: Position, *, currency: str | None, after: datetime | None
-) -> Slice[ScheduledPrice]:
-    statement = matching(ScheduledPrice, product_id=product_id, currency=currency)
+    tx: Session, kind: type[Kind], product_id: UUID, position: Position, *, after: datetime | None, **values: object
+) -> Slice[Kind]:
+    """The prices whose columns have these `values`; `after`: without those that ended before."""
+    statement = matching(kind, product_id=product_id, **values)
     if after is not None:
-        statement = statement.where(ScheduledPrice.live(after))
-    return await keyset(tx, statement, position, ScheduledPrice.starts_at, ScheduledPrice.id)
+        statement = statement.where(kind.live(after))
+    return await keyset(tx, statement, position, kind.starts_at, kind.id)
 
 
 async def history(tx: Session, product_id: UUID, position: Position, *, since_on_sale: bool) -> Slice[BasePrice]:

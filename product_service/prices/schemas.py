@@ -18,6 +18,7 @@ _IN: dict[str, Any] = {
     "starts_at": "2027-01-01T00:00:00Z",
     "ends_at": "2027-02-01T00:00:00Z",
 }
+_GROUP = "0199c1a0-5b00-7a10-8c00-000000000051"
 _ID = "0199c1a0-5b00-7a10-8c00-000000000009"
 
 
@@ -29,6 +30,12 @@ class PriceIn(RequestBody):
     min_quantity: int = Field(default=1, ge=1, le=1_000_000, description="it applies from this number of pieces on")
     starts_at: Time | None = Field(default=None, description="default: now, which also replaces a time in the past")
     ends_at: Time | None = Field(default=None, description="it does not apply from then on; default: no end")
+
+
+class GroupPriceIn(PriceIn):
+    model_config = examples({"customer_group": _GROUP, **_IN})
+
+    customer_group: UUID = Field(description="the id of a customer group of the user service")
 
 
 class PriceEnd(RequestBody):
@@ -60,6 +67,24 @@ class PriceOut(RowOut):
         description="the lowest public price of one piece in the 30 days before it starts; null: none is known, or it"
         " is a price of more pieces"
     )
+    list_id: UUID | None = Field(description="the price list that it is part of")
+    created_at: datetime
+
+
+class GroupPriceOut(RowOut):
+    model_config = examples(
+        {"id": _ID, "product_id": _ID, "customer_group": _GROUP, **_IN}
+        | {"list_id": None, "created_at": "2026-12-01T00:00:00Z"}
+    )
+
+    id: UUID
+    product_id: UUID
+    customer_group: UUID
+    amount: int
+    currency: str
+    min_quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
     list_id: UUID | None = Field(description="the price list that it is part of")
     created_at: datetime
 

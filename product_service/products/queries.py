@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import func, text
@@ -13,9 +13,10 @@ from sqlmodel import col, select
 from product_service.availability.models import Availability
 from product_service.products.families import Family
 from product_service.products.models import Product, Republication
-from product_service.products.prices import BasePrice, ScheduledPrice
+from product_service.products.prices import BasePrice, ScheduledPrice, UnitPrice
 from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert
 
+Kind = TypeVar("Kind", bound=UnitPrice)
 # The unit price for a `PriceQuery`, by the rule of contracts/pricing.py. The base price counts as one for a single
 # piece that started when the product was created, so that every scheduled price for a single piece takes precedence.
 UNIT_PRICE = """
@@ -233,11 +234,11 @@ async def had_stock(tx: Session, product_id: UUID) -> bool:
     return await tx.get(Availability, product_id) is not None
 
 
-async def scheduled_prices(tx: Session, ids: Collection[UUID], now: datetime) -> Sequence[ScheduledPrice]:
+async def live_prices(tx: Session, kind: type[Kind], ids: Collection[UUID], now: datetime) -> Sequence[Kind]:
     """The prices of these products that apply now or later, sorted by product, currency, tier and start."""
-    live = select(ScheduledPrice).where(col(ScheduledPrice.product_id).in_(ids), ScheduledPrice.live(now))
-    order = map(col, (ScheduledPrice.product_id, ScheduledPrice.currency, ScheduledPrice.min_quantity))
-    return (await tx.exec(live.order_by(*order, col(ScheduledPrice.starts_at)))).all()
+    live = select(kind).where(col(kind.product_id).in_(ids), kind.live(now))
+    order = map(col, (kind.product_id, kind.currency, kind.min_quantity, kind.starts_at))
+    return (await tx.exec(live.order_by(*order, col(kind.id)))).all()
 
 
 async def public_prices_since(tx: Session, ids: Collection[UUID], begin: datetime) -> Sequence[ScheduledPrice]:

@@ -10,7 +10,7 @@ from contracts.events import products as events
 from product_service.products import queries
 from product_service.products.families import MAX_VARIANTS, FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
 from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken, Status
-from product_service.products.prices import BasePrice, ScheduledPrice
+from product_service.products.prices import BasePrice, GroupPrice, ScheduledPrice
 from product_service.products.prior_prices import PriorPriceRule, PublicPrices, set_prior_prices
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
@@ -20,7 +20,7 @@ from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 
-OfProduct = TypeVar("OfProduct", ScheduledPrice, BasePrice)
+OfProduct = TypeVar("OfProduct", ScheduledPrice, GroupPrice, BasePrice)
 SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id", "tax_class", "weight_g"}
 """The columns that are published under their own names."""
 
@@ -36,7 +36,7 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     for slug in _slugs(product):
         product.slug = slug
         if await queries.insert_if_free(tx, product):
-            await outbox.add(tx, _snapshot(product, (), await queries.category_path(tx, product.category_id)))
+            await outbox.add(tx, _snapshot(product, (), (), await queries.category_path(tx, product.category_id)))
             return product
         if owner := await queries.id_of_sku(tx, product.sku):
             break
@@ -127,11 +127,16 @@ async def publish(tx: Session, *products: Product) -> None:
         product.version += 1
         product.updated_at = now
     await tx.flush()
-    scheduled = by_product(await queries.scheduled_prices(tx, [product.id for product in products], now))
+    ids = [product.id for product in products]
+    scheduled = by_product(await queries.live_prices(tx, ScheduledPrice, ids, now))
+    of_groups = by_product(await queries.live_prices(tx, GroupPrice, ids, now))
     categories = {product.category_id for product in products}
     paths = {id: await queries.category_path(tx, id) for id in categories}
-    events = [_snapshot(product, scheduled[product.id], paths[product.category_id]) for product in products]
-    await outbox.add(tx, *events)
+    snapshots = [
+        _snapshot(product, scheduled[product.id], of_groups[product.id], paths[product.category_id])
+        for product in products
+    ]
+    await outbox.add(tx, *snapshots)
 
 
 async def publish_again(tx: Session, limit: int) -> bool:
@@ -151,14 +156,22 @@ async def publish_again(tx: Session, limit: int) -> bool:
 
 
 def _snapshot(
-    product: Product, scheduled: Sequence[ScheduledPrice], category_path: Sequence[UUID]
+    product: Product,
+    scheduled: Sequence[ScheduledPrice],
+    of_groups: Sequence[GroupPrice],
+    category_path: Sequence[UUID],
 ) -> events.ProductChanged:
     base = events.ScheduledPrice(
         amount=product.price_amount, currency=product.price_currency, starts_at=product.created_at
     )
     others = [events.ScheduledPrice.model_validate(price, from_attributes=True) for price in scheduled]
-    shown = product.model_dump(include=SHOWN)
-    return events.ProductChanged(product_id=product.id, prices=[base, *others], category_path=category_path, **shown)
+    return events.ProductChanged(
+        product_id=product.id,
+        prices=[base, *others],
+        group_prices=[events.GroupPrice.model_validate(price, from_attributes=True) for price in of_groups],
+        category_path=category_path,
+        **product.model_dump(include=SHOWN),
+    )
 
 
 async def _check_family(tx: Transaction | Session, product: Product) -> None:
