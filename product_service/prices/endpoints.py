@@ -6,9 +6,19 @@ from uuid import UUID
 
 from fastapi import Query, Response
 
-from contracts.money import Currency
+from contracts.money import Currency, Money
 from product_service.prices import queries, use_cases
-from product_service.prices.schemas import BasePriceOut, GroupPriceIn, GroupPriceOut, PriceEnd, PriceIn, PriceOut
+from product_service.prices.explain import Verdict
+from product_service.prices.schemas import (
+    BasePriceOut,
+    CandidateOut,
+    ExplanationOut,
+    GroupPriceIn,
+    GroupPriceOut,
+    PriceEnd,
+    PriceIn,
+    PriceOut,
+)
 from product_service.products import queries as product_queries
 from product_service.products.endpoints import PriorPrices, may_read_hidden
 from product_service.products.models import Product
@@ -29,6 +39,7 @@ from service_kit.http.router import Router
 from service_kit.http.sessions import Session
 from service_kit.problems import NotFound, PreconditionFailed, not_found
 from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal, Principal, Requires
+from service_kit.times import Time
 
 router = Router(prefix="/products/{product_id}", tags=["prices"])
 
@@ -187,3 +198,29 @@ async def end_group_price(
     ends_at = body.ends_at if body else None
     price, product = await use_cases.end(tx, GroupPrice, product_id, price_id, expected, ends_at, rule)
     return tagged(response, GroupPriceOut.of(price), product.version)
+
+
+@router.get("/prices/explain", summary="Get the reasons for a price", responses=problems(NotFound))
+async def explain_price(
+    product_id: UUID,
+    tx: Session,
+    _: Manager,
+    quantity: Annotated[int, Query(ge=1, le=1_000_000)] = 1,
+    currency: Annotated[Currency | None, Query(description="default: of the base price at that time")] = None,
+    customer_group: Annotated[UUID | None, Query(description="the price of a customer of this group")] = None,
+    at: Annotated[Time | None, Query(description="default: now")] = None,
+) -> ExplanationOut:
+    """What became of each price at a moment, which may be in the past: what a price was then never changes.
+
+    Prices that had ended 30 days before that moment are left out. Base prices are known since they are recorded."""
+    at = at or utcnow()
+    currency, found = await use_cases.explain(tx, product_id, quantity, currency, at, customer_group)
+    applies = next((each for each, verdict in found if verdict == Verdict.APPLIES), None)
+    return ExplanationOut(
+        quantity=quantity,
+        currency=currency,
+        at=at,
+        customer_group=customer_group,
+        unit_price=Money(amount=applies.amount, currency=currency) if applies else None,
+        candidates=[CandidateOut.of(each, verdict=verdict) for each, verdict in found],
+    )

@@ -1,8 +1,10 @@
 """Every statement about scheduled prices; `products.queries` finds the one that applies."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
+from sqlalchemy import or_
 from sqlmodel import col, func, select
 
 from product_service.products.models import Product
@@ -37,3 +39,14 @@ async def history(tx: Session, product_id: UUID, position: Position, *, since_on
         known = func.coalesce(first.scalar_subquery(), begin.scalar_subquery())
         statement = statement.where(col(BasePrice.effective_from) >= known)
     return await keyset(tx, statement, position, BasePrice.effective_from, BasePrice.id)
+
+
+async def since(tx: Session, kind: type[Kind], product_id: UUID, begin: datetime) -> Sequence[Kind]:
+    """The prices of the product, without those that had ended at `begin`."""
+    ends_at = col(kind.ends_at)
+    return (await tx.exec(matching(kind, product_id=product_id).where(or_(ends_at.is_(None), ends_at > begin)))).all()
+
+
+async def base_price_at(tx: Session, product_id: UUID, at: datetime) -> BasePrice | None:
+    known = matching(BasePrice, product_id=product_id).where(col(BasePrice.effective_from) <= at)
+    return (await tx.exec(known.order_by(col(BasePrice.effective_from).desc()).limit(1))).first()

@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from contracts.money import Money
+from product_service.prices.explain import Verdict
 from product_service.products.schemas import MAX_AMOUNT
 from service_kit.iso_codes import Currency
 from service_kit.schemas import RequestBody, RowOut, examples
@@ -98,3 +100,28 @@ class BasePriceOut(RowOut):
     currency: str
     effective_from: datetime
     prior_amount: int | None = Field(description="the lowest public price in the 30 days before; null: none is known")
+
+
+class CandidateOut(RowOut):
+    id: UUID | None = Field(description="null: the base price")
+    amount: int
+    currency: str
+    min_quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+    prior_amount: int | None
+    list_id: UUID | None
+    customer_group: UUID | None
+    verdict: Verdict = Field(
+        description="`applies`, or why it doesn't: `started-earlier`: another price of the tier started later;"
+        " `group-goes-first`: the tier has a price of the group; `other-tier-is-lower`: another tier has a lower one"
+    )
+
+
+class ExplanationOut(BaseModel):
+    quantity: int
+    currency: str
+    at: datetime
+    customer_group: UUID | None
+    unit_price: Money | None = Field(description="null: no price applied in this currency")
+    candidates: list[CandidateOut] = Field(description="the one that applies first, then by start, the last first")
