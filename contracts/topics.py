@@ -84,7 +84,11 @@ INVENTORY_DEDUCTION = Topic(
     partitions=ORDER_PARTITIONS,
 )
 ORDER_NOTIFICATION = Topic(
-    "order_notification", key="order id", writers=("order",), readers=("notification",), partitions=ORDER_PARTITIONS
+    "order_notification",
+    key="order id",
+    writers=("order",),
+    readers=("notification", "product"),
+    partitions=ORDER_PARTITIONS,
 )
 # The order service also reads reports of outside payment systems, which a setting declares as trusted.
 PAYMENT_STATUS = Topic(

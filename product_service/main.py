@@ -2,12 +2,14 @@
 
 from fastapi import FastAPI
 
-from product_service.availability import consumers as availability
 from product_service.categories import endpoints as categories
 from product_service.families import endpoints as families
 from product_service.personal_data import PERSONAL_DATA
 from product_service.price_lists import endpoints as price_lists
 from product_service.price_lists import jobs as price_list_jobs
+from product_service.price_rules import consumers as price_rule_consumers
+from product_service.price_rules import endpoints as price_rules
+from product_service.price_rules import jobs as price_rule_jobs
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
 from product_service.products.jobs import JOBS
@@ -27,9 +29,10 @@ def create(settings: Settings | None = None) -> FastAPI:
             products.router,
             prices.router,
             price_lists.router,
+            price_rules.router,
             families.router,
         ],
         personal_data=PERSONAL_DATA,
-        consumers=[availability],
-        jobs=[*JOBS, *price_list_jobs.JOBS],
+        consumers=[price_rule_consumers],
+        jobs=[*JOBS, *price_list_jobs.JOBS, *price_rule_jobs.JOBS],
     )

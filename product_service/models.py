@@ -4,6 +4,7 @@ from product_service.availability import models as availability
 from product_service.base import Base
 from product_service.categories import models as categories
 from product_service.price_lists import models as price_lists
+from product_service.price_rules import models as price_rules
 from product_service.products import families, prices
 from product_service.products import models as products
 from service_kit.database import add_kit_tables
@@ -11,4 +12,14 @@ from service_kit.database import add_kit_tables
 metadata = Base.metadata
 add_kit_tables(metadata)
 
-__all__ = ["Base", "availability", "categories", "families", "metadata", "price_lists", "prices", "products"]
+__all__ = [
+    "Base",
+    "availability",
+    "categories",
+    "families",
+    "metadata",
+    "price_lists",
+    "price_rules",
+    "prices",
+    "products",
+]

@@ -3,6 +3,7 @@ and prices of customer groups."""
 
 import sqlalchemy as sa
 from alembic import op
+from sqlalchemy.dialects import postgresql
 
 from service_kit.audit.triggers import TRIGGER, audit
 
@@ -37,6 +38,8 @@ def upgrade() -> None:
     op.add_column("base_price_history", sa.Column("prior_amount", sa.BigInteger(), nullable=True))
     op.execute(RECORD)
     op.add_column("prices", sa.Column("list_id", sa.Uuid(), nullable=True))
+    op.add_column("prices", sa.Column("rule_id", sa.Uuid(), nullable=True))
+    op.add_column("prices", sa.Column("why", postgresql.JSONB(), nullable=True))
     _create_price_lists()
     _create_group_prices()
     _audit(["price_prior_amount"], ["prior_amount"])
@@ -48,6 +51,8 @@ def downgrade() -> None:
     op.drop_table("group_prices")
     op.drop_table("price_list_entries")
     op.drop_table("price_lists")
+    op.drop_column("prices", "why")
+    op.drop_column("prices", "rule_id")
     op.drop_column("prices", "list_id")
     op.drop_column("base_price_history", "prior_amount")
     op.drop_column("prices", "prior_amount")

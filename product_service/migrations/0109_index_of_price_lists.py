@@ -1,4 +1,4 @@
-"""an index for the prices of a price list."""
+"""indexes for the prices of a price list, and of a price rule."""
 
 from alembic import op
 
@@ -14,7 +14,11 @@ def upgrade() -> None:
     create_index_concurrently(
         "ix_prices_list_id", "prices", ["list_id", "product_id"], postgresql_where="list_id IS NOT NULL"
     )
+    create_index_concurrently(
+        "ix_prices_rule_id", "prices", ["rule_id", "product_id"], postgresql_where="rule_id IS NOT NULL"
+    )
 
 
 def downgrade() -> None:
+    op.drop_index("ix_prices_rule_id")
     op.drop_index("ix_prices_list_id")

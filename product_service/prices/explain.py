@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 from uuid import UUID
 
 from contracts.pricing import in_force
@@ -35,6 +36,8 @@ class Candidate:
     prior_amount: int | None = None
     list_id: UUID | None = None
     customer_group: UUID | None = None
+    rule_id: UUID | None = None
+    why: Sequence[dict[str, Any]] | None = None
 
     @classmethod
     def of(cls, price: ScheduledPrice | GroupPrice) -> "Candidate":
@@ -48,6 +51,7 @@ class Candidate:
             price.prior_amount if isinstance(price, ScheduledPrice) else None,
             price.list_id,
             price.customer_group if isinstance(price, GroupPrice) else None,
+            *((price.rule_id, price.why) if isinstance(price, ScheduledPrice) else ()),
         )
 
     @classmethod

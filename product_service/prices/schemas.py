@@ -112,6 +112,10 @@ class CandidateOut(RowOut):
     prior_amount: int | None
     list_id: UUID | None
     customer_group: UUID | None
+    rule_id: UUID | None = Field(description="the price rule that has set it; null: staff have")
+    why: list[dict[str, Any]] | None = Field(
+        description="the steps of the rule's calculation, each with the amount after it"
+    )
     verdict: Verdict = Field(
         description="`applies`, or why it doesn't: `started-earlier`: another price of the tier started later;"
         " `group-goes-first`: the tier has a price of the group; `other-tier-is-lower`: another tier has a lower one"

@@ -23,7 +23,6 @@ from service_kit.concurrency import Expected
 from service_kit.database import Session
 from service_kit.problems import not_found
 
-
 EXPLAINED = timedelta(days=30)
 """Prices that ended so long before a moment are left out of its explanation: a rule can have written thousands."""
 

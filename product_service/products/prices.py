@@ -1,9 +1,11 @@
 """Scheduled prices, and their rules."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, ColumnElement, Index, and_, or_, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, Index, and_, or_, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, col
 
 from product_service.base import Base
@@ -91,11 +93,15 @@ class ScheduledPrice(UnitPrice, table=True):
         ),
         Index("ix_prices_product_id_starts_at", "product_id", "starts_at", "id"),
         Index("ix_prices_list_id", "list_id", "product_id", postgresql_where=_IN_LIST),
+        Index("ix_prices_rule_id", "rule_id", "product_id", postgresql_where=text("rule_id IS NOT NULL")),
     )
 
     prior_amount: int | None = Field(default=None, sa_type=BigInteger)
     """The lowest public price of one piece shortly before the start, as `prior_prices` computes it; null: none is
     known, or the price is a tier's."""
+    rule_id: UUID | None = Field(default=None, description="the price rule that has set it; null: staff have")
+    why: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """The steps of the rule's calculation."""
 
 
 class GroupPrice(UnitPrice, table=True):
@@ -144,3 +150,14 @@ class BasePrice(Base, table=True):
     currency: str
     effective_from: datetime
     prior_amount: int | None = Field(default=None, sa_type=BigInteger, description="as that of a scheduled price")
+
+
+class QueuedProduct(Base, table=True):
+    """A product for which price rules are to be evaluated from `due_at` on. It may not exist: stock can arrive before
+    it."""
+
+    __tablename__ = "price_rule_queue"
+    __table_args__ = (Index("ix_price_rule_queue_due_at", "due_at"),)
+
+    product_id: UUID = Field(primary_key=True)
+    due_at: datetime

@@ -97,6 +97,13 @@ _BELOW = text("""category_id IN (
         UNION ALL SELECT c.id FROM categories c JOIN below ON c.parent_id = below.id
     ) SELECT id FROM below)""")
 
+# Products are queued for the rules of prices, if there are any. Rows are locked in the order of their products.
+QUEUE = "INSERT INTO price_rule_queue (product_id, due_at)"
+QUEUE_CHANGED = Statement(f"""
+{QUEUE} SELECT id, :now::timestamptz FROM unnest(:ids::uuid[]) AS id WHERE EXISTS (SELECT FROM price_rules) ORDER BY id
+ON CONFLICT (product_id) DO UPDATE SET due_at = least(price_rule_queue.due_at, excluded.due_at)
+""")
+
 # An import creates thousands of products, so this does without the overhead of an ORM session.
 INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
 ID_OF_SKU = Statement("SELECT id FROM products WHERE sku = :sku")

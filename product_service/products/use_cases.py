@@ -37,6 +37,7 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
         product.slug = slug
         if await queries.insert_if_free(tx, product):
             await outbox.add(tx, _snapshot(product, (), (), await queries.category_path(tx, product.category_id)))
+            await queries.QUEUE_CHANGED.execute(tx, ids=[product.id], now=product.created_at)
             return product
         if owner := await queries.id_of_sku(tx, product.sku):
             break
@@ -119,9 +120,9 @@ async def _prior_of_base_price(
     return known.prior(after.price_amount, now, rule)
 
 
-async def publish(tx: Session, *products: Product) -> None:
+async def publish(tx: Session, *products: Product, queue: bool = True) -> None:
     """Publishes a new version of each product, with every price that applies now or later, and the path of its
-    category. Their rows must be locked, and the tree of categories shared."""
+    category. Their rows must be locked, and the tree of categories shared. `queue`: evaluate price rules for them."""
     now = utcnow()
     for product in products:
         product.version += 1
@@ -137,6 +138,8 @@ async def publish(tx: Session, *products: Product) -> None:
         for product in products
     ]
     await outbox.add(tx, *snapshots)
+    if queue:
+        await queries.QUEUE_CHANGED.execute(tx, ids=ids, now=now)
 
 
 async def publish_again(tx: Session, limit: int) -> bool:
