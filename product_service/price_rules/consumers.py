@@ -1,4 +1,4 @@
-"""Copies the stock levels that the inventory service publishes, and counts what is ordered: price rules depend on both."""
+"""Copies the stock levels of the inventory service, and counts what is ordered: price rules depend on both."""
 
 from collections import Counter
 from datetime import date
