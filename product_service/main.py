@@ -2,7 +2,7 @@
 
 from fastapi import FastAPI
 
-from product_service.availability import consumers as availability
+from product_service import order_events
 from product_service.categories import endpoints as categories
 from product_service.collections import endpoints as collections
 from product_service.families import endpoints as families
@@ -10,10 +10,14 @@ from product_service.media import endpoints as media
 from product_service.media.jobs import JOBS as MEDIA_JOBS
 from product_service.media.resources import open_images
 from product_service.personal_data import personal_data
+from product_service.price_lists import endpoints as price_lists
+from product_service.price_lists import jobs as price_list_jobs
+from product_service.price_rules import consumers as price_rule_consumers
+from product_service.price_rules import endpoints as price_rules
+from product_service.price_rules import jobs as price_rule_jobs
 from product_service.prices import endpoints as prices
 from product_service.products import endpoints as products
 from product_service.products.jobs import JOBS as PRODUCT_JOBS
-from product_service.purchases import consumers as purchases
 from product_service.related import endpoints as related
 from product_service.related.jobs import JOBS as RELATED_JOBS
 from product_service.reviews import endpoints as reviews
@@ -22,7 +26,10 @@ from product_service.settings import Settings
 from product_service.translations import endpoints as translations
 from service_kit.http.application import create_app
 
-ENDPOINTS = (categories, collections, search, products, prices, families, reviews, related, translations, media)
+ENDPOINTS = (
+    *(categories, collections, search, products, prices, price_lists, price_rules, families),
+    *(reviews, related, translations, media),
+)
 
 
 def create(settings: Settings | None = None) -> FastAPI:
@@ -33,7 +40,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         description="The catalogue: categories, products, their prices and images, and how many pieces are available.",
         routers=[*(each.router for each in ENDPOINTS), media.owners],
         personal_data=personal_data(settings),
-        consumers=[availability, purchases],
-        jobs=[*PRODUCT_JOBS, *RELATED_JOBS, *MEDIA_JOBS],
+        consumers=[price_rule_consumers, order_events],
+        jobs=[*PRODUCT_JOBS, *RELATED_JOBS, *MEDIA_JOBS, *price_list_jobs.JOBS, *price_rule_jobs.JOBS],
         lifespan=open_images,
     )

@@ -5,6 +5,8 @@ from product_service.base import Base
 from product_service.categories import models as categories
 from product_service.collections import models as collections
 from product_service.media import models as media
+from product_service.price_lists import models as price_lists
+from product_service.price_rules import models as price_rules
 from product_service.products import families, prices, translations
 from product_service.products import models as products
 from product_service.purchases import models as purchases
@@ -23,6 +25,8 @@ __all__ = [
     "families",
     "media",
     "metadata",
+    "price_lists",
+    "price_rules",
     "prices",
     "products",
     "purchases",

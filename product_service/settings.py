@@ -33,6 +33,14 @@ class Settings(ServiceSettings, service="product"):
         default="keep", description="the published reviews of erased accounts: kept without a name, or deleted"
     )
 
+    prior_price_days: int = Field(
+        default=30, ge=1, le=366, description="how many days before a reduction its prior price is the lowest price of"
+    )
+    prior_price_progressive: bool = Field(
+        default=False,
+        description="a reduction that is increased without a break keeps the prior price of its first step",
+    )
+
     media_dir: Path = Field(default=Path(".local/media"), description="the folder of images; API and worker share it")
     media_s3_bucket: str = Field(default="", description="empty: images are in MEDIA_DIR")
     media_s3_endpoint_url: str | None = Field(default=None, description="of an S3 server; default: AWS")

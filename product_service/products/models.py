@@ -118,17 +118,28 @@ class Product(Base, table=True):
     """A copy of what `media` stores of its images, so that a product is read from one row."""
     price_amount: int = Field(sa_type=BigInteger)
     price_currency: str
+    price_prior_amount: int | None = Field(default=None, sa_type=BigInteger)
+    """The lowest public price shortly before the base price was last changed, as `prior_prices` computes it."""
     tax_class: str = Field(default="standard", sa_column_kwargs={"server_default": "standard"})
     weight_g: int | None = Field(default=None, description="of one piece, in grams; null: not known")
     status: str = Status.DRAFT
+    activated_at: datetime | None = Field(default=None, description="null for drafts, and for products of old releases")
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     updated_at: datetime = Field(default_factory=utcnow)
+
+    @property
+    def on_sale_since(self) -> datetime | None:
+        """When it was put on sale first. Releases before 0.10 didn't record it: then it counts as on sale since its
+        creation, so that no price that customers may have seen is left out of a prior price."""
+        return None if self.status == Status.DRAFT else self.activated_at or self.created_at
 
     def change(self, changes: dict[str, Any]) -> bool:
         """Sets the fields that differ. Returns whether any did. Raises: NotADraftAgain."""
         if changes.get("status") == Status.DRAFT != self.status:
             raise NotADraftAgain(product_status=self.status)
+        if changes.get("status") == Status.ACTIVE and self.status == Status.DRAFT:
+            self.activated_at = utcnow()
         differing = {name: value for name, value in changes.items() if getattr(self, name) != value}
         self.sqlmodel_update(differing)
         return bool(differing)

@@ -96,6 +96,7 @@ _OUT: dict[str, Any] = {
     "images": [],
     "rating": {"average": "4.62", "count": 21},
     "unit_price": {"amount": 235, "currency": "GBP"},
+    "reduction": {"prior": {"amount": 255, "currency": "GBP"}, "percent": 7},
     "availability": {"available": 112, "on_hand": 120, "reserved": 8, "updated_at": "2026-01-02T08:30:00.000000Z"},
     "version": 3,
     "created_at": "2026-01-01T00:00:00.000000Z",
@@ -237,6 +238,15 @@ class ImageOut(BaseModel):
     sizes: list[ImageSize] = Field(description="the smallest first; the last is the original, as JPEG or PNG")
 
 
+class Reduction(BaseModel):
+    """How much lower the present price of one piece is than the lowest public price of the 30 days before it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prior: Money = Field(description="the lowest price of one piece in the 30 days (a setting) before the reduction")
+    percent: int = Field(description="of `prior`, rounded down")
+
+
 class ProductOut(BaseModel):
     """A product. SQL in `queries.py` writes the response body, which this model documents."""
 
@@ -263,6 +273,9 @@ class ProductOut(BaseModel):
     price: Money = Field(description="the base price")
     unit_price: Money | None = Field(
         description="the present price of one piece at this quantity; null: none in this currency"
+    )
+    reduction: Reduction | None = Field(
+        description="null: `unit_price` is not lower than before, or is not a price of one piece"
     )
     tax_class: str
     weight_g: int | None = Field(description="of one piece, in grams; null: not known")

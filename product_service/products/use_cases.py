@@ -1,14 +1,17 @@
 """Creates, changes, deletes and publishes products."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from contracts.events import products as events
 from product_service.products import queries
 from product_service.products.families import MAX_VARIANTS, FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
-from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken
-from product_service.products.prices import ScheduledPrice
+from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken, Status
+from product_service.products.prices import BasePrice, GroupPrice, ScheduledPrice
+from product_service.products.prior_prices import PriorPriceRule, PublicPrices, set_prior_prices
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
 from service_kit.clock import utcnow
@@ -17,6 +20,7 @@ from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import not_found
 
+OfProduct = TypeVar("OfProduct", ScheduledPrice, GroupPrice, BasePrice)
 SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id", "tax_class", "weight_g"}
 """The columns that are published under their own names."""
 
@@ -24,13 +28,16 @@ SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id",
 async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, GtinTaken, CategoryUnknown, and what `_check_family` raises."""
     product = Product(slug="", **columns)
+    if product.status != Status.DRAFT:
+        product.activated_at = product.created_at
     await queries.share_tree(tx)
     await lock_category(tx, product.category_id)
     await _check_family(tx, product)
     for slug in _slugs(product):
         product.slug = slug
         if await queries.insert_if_free(tx, product):
-            await outbox.add(tx, _snapshot(product, (), await queries.category_path(tx, product.category_id)))
+            await outbox.add(tx, _snapshot(product, (), (), await queries.category_path(tx, product.category_id)))
+            await queries.QUEUE_CHANGED.execute(tx, ids=[product.id], now=product.created_at)
             return product
         if owner := await queries.id_of_sku(tx, product.sku):
             break
@@ -38,7 +45,9 @@ async def create(tx: Transaction, columns: dict[str, Any]) -> Product:
     raise SkuTaken(sku=product.sku, product_id=str(owner))
 
 
-async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
+async def change(
+    tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any], rule: PriorPriceRule
+) -> None:
     """Changes a product. Its slug stays, so that links keep working.
 
     Raises: NotFound, PreconditionFailed, CategoryUnknown, GtinTaken, NotADraftAgain, and what `_check_family` raises.
@@ -49,8 +58,13 @@ async def change(tx: Session, product_id: UUID, expected: Expected, columns: dic
     if (after.family_id, after.options) != (product.family_id, product.options):
         await _check_family(tx, after)
     await _check_unique(tx, after)
+    was_on_sale, base = product.on_sale_since, (product.price_amount, product.price_currency)
+    if (after.price_amount, after.price_currency) != base:
+        columns = {**columns, "price_prior_amount": await _prior_of_base_price(tx, after, was_on_sale, rule)}
     if product.change(columns):
         await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
+        if (product.price_amount, product.price_currency) != base or product.on_sale_since != was_on_sale:
+            await set_prior(tx, [product], rule, utcnow())
         await publish(tx, product)
 
 
@@ -76,14 +90,56 @@ async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
     return product
 
 
-async def publish(tx: Session, product: Product) -> None:
-    """Publishes a new version of a product, with every price that applies now or later, and the path of its category.
-    Its row must be locked, and the tree of categories shared."""
-    product.version += 1
-    product.updated_at = utcnow()
+async def set_prior(tx: Session, products: Sequence[Product], rule: PriorPriceRule, now: datetime) -> None:
+    """Computes the prior prices of scheduled prices again. To be called after each change of the products' prices;
+    their rows must be locked. Prices that started before `now` keep theirs."""
+    ids, begin = [product.id for product in products], rule.begin(now)
+    scheduled = by_product(await queries.public_prices_since(tx, ids, begin))
+    base = by_product(await queries.base_prices_since(tx, ids, begin))
+    for product in products:
+        set_prior_prices(base[product.id], scheduled[product.id], product.on_sale_since, now, rule)
+
+
+def by_product(prices: Iterable[OfProduct]) -> Mapping[UUID, list[OfProduct]]:
+    """The rows of each product, in their order; an empty list for other products."""
+    found: dict[UUID, list[OfProduct]] = defaultdict(list)
+    for price in prices:
+        found[price.product_id].append(price)
+    return found
+
+
+async def _prior_of_base_price(
+    tx: Session, after: Product, on_sale_since: datetime | None, rule: PriorPriceRule
+) -> int | None:
+    """Of the base price of `after`, which is about to be stored."""
+    now = utcnow()
+    begin = rule.begin(now)
+    scheduled = await queries.public_prices_since(tx, [after.id], begin)
+    base = await queries.base_prices_since(tx, [after.id], begin)
+    known = PublicPrices.of(base, scheduled, after.price_currency, on_sale_since)
+    return known.prior(after.price_amount, now, rule)
+
+
+async def publish(tx: Session, *products: Product, queue: bool = True) -> None:
+    """Publishes a new version of each product, with every price that applies now or later, and the path of its
+    category. Their rows must be locked, and the tree of categories shared. `queue`: evaluate price rules for them."""
+    now = utcnow()
+    for product in products:
+        product.version += 1
+        product.updated_at = now
     await tx.flush()
-    scheduled = await queries.scheduled_prices(tx, product.id, product.updated_at)
-    await outbox.add(tx, _snapshot(product, scheduled, await queries.category_path(tx, product.category_id)))
+    ids = [product.id for product in products]
+    scheduled = by_product(await queries.live_prices(tx, ScheduledPrice, ids, now))
+    of_groups = by_product(await queries.live_prices(tx, GroupPrice, ids, now))
+    categories = {product.category_id for product in products}
+    paths = {id: await queries.category_path(tx, id) for id in categories}
+    snapshots = [
+        _snapshot(product, scheduled[product.id], of_groups[product.id], paths[product.category_id])
+        for product in products
+    ]
+    await outbox.add(tx, *snapshots)
+    if queue:
+        await queries.QUEUE_CHANGED.execute(tx, ids=ids, now=now)
 
 
 async def publish_again(tx: Session, limit: int) -> bool:
@@ -94,8 +150,7 @@ async def publish_again(tx: Session, limit: int) -> bool:
     if request is None:
         return False
     products = await queries.lock_next(tx, request, limit)
-    for product in products:
-        await publish(tx, product)
+    await publish(tx, *products)
     if len(products) < limit:
         await tx.delete(request)
     else:
@@ -104,14 +159,22 @@ async def publish_again(tx: Session, limit: int) -> bool:
 
 
 def _snapshot(
-    product: Product, scheduled: Sequence[ScheduledPrice], category_path: Sequence[UUID]
+    product: Product,
+    scheduled: Sequence[ScheduledPrice],
+    of_groups: Sequence[GroupPrice],
+    category_path: Sequence[UUID],
 ) -> events.ProductChanged:
     base = events.ScheduledPrice(
         amount=product.price_amount, currency=product.price_currency, starts_at=product.created_at
     )
     others = [events.ScheduledPrice.model_validate(price, from_attributes=True) for price in scheduled]
-    shown = product.model_dump(include=SHOWN)
-    return events.ProductChanged(product_id=product.id, prices=[base, *others], category_path=category_path, **shown)
+    return events.ProductChanged(
+        product_id=product.id,
+        prices=[base, *others],
+        group_prices=[events.GroupPrice.model_validate(price, from_attributes=True) for price in of_groups],
+        category_path=category_path,
+        **product.model_dump(include=SHOWN),
+    )
 
 
 async def _check_family(tx: Transaction | Session, product: Product) -> None:

@@ -140,6 +140,11 @@ async def _product(served: Served) -> SeededService:
     product = _made(await found.admin.post("/products", json=body))
     price = {**_price(90), "min_quantity": 2, "starts_at": "2030-01-01T00:00:00Z"}
     _made(await found.admin.post(f"/products/{product['id']}/prices", json=price))
+    of_group = {**price, "customer_group": str(uuid7())}
+    _made(await found.admin.post(f"/products/{product['id']}/group-prices", json=of_group))
+    _made(await found.admin.post("/price-lists", json={"name": "Sale", "currency": "GBP"}))
+    rule = {"name": "Scarce", "currency": "GBP", "effect": {"percent": 10}}
+    _made(await found.admin.post("/price-rules", json=rule))
     found.values = {"category_id": category["id"], "product_id": product["id"]}
     found.ids["/products/by-slug", "slug"] = product["slug"]
     return found
