@@ -48,7 +48,7 @@ RETURNING {columns(Media)}
 """)
 # The condition on `touched_at` is checked again after a wait for another transaction: `Media.touched_at` says why.
 SWEEP = Statement(f"""
-UPDATE media SET state = 'deleting', attempts = 0, next_attempt_at = now()
+UPDATE media SET state = 'deleting', attempts = 0, next_attempt_at = now(), deleted_at = now()
 WHERE id IN (
     SELECT id FROM media
     WHERE state <> 'deleting' AND touched_at < now() - :grace::interval AND {_UNUSED}

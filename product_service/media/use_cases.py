@@ -118,7 +118,8 @@ async def delete(tx: Session, media_id: UUID) -> None:
     if any(owners.values()):
         raise MediaInUse(product_ids=owners["product_ids"], family_ids=owners["family_ids"])
     media.state = MediaState.DELETING
-    media.attempts, media.next_attempt_at = 0, utcnow()
+    media.attempts = 0
+    media.next_attempt_at = media.deleted_at = utcnow()
 
 
 async def render(storage: Storage, decoder: Decoder, media: ToRender) -> str:
