@@ -7,8 +7,8 @@ from tempfile import NamedTemporaryFile
 from typing import IO, Annotated, Any
 from uuid import UUID
 
-from fastapi import Depends, Query, Request, Response
 from fastapi import Path as PathParameter
+from fastapi import Query, Request, Response
 from starlette.responses import RedirectResponse, StreamingResponse
 
 from product_service.families import use_cases as families
@@ -57,14 +57,6 @@ _KNOWN: dict[int | str, dict[str, Any]] = {200: {"model": MediaOut, "description
 _FOREVER = "public, max-age=31536000, immutable"
 
 
-async def _images(request: Request) -> Images:
-    found: Images = request.app.state.runtime.resource(Images)
-    return found
-
-
-Opened = Annotated[Images, Depends(_images)]
-
-
 @router.post(
     "",
     status_code=201,
@@ -73,11 +65,12 @@ Opened = Annotated[Images, Depends(_images)]
     responses={**_KNOWN, **problems(MediaTooLarge, MediaUnreadable, Overloaded, Unavailable)},
 )
 @streams_body
-async def upload_media(request: Request, response: Response, images: Opened, _: Manager) -> MediaOut:
+async def upload_media(request: Request, response: Response, _: Manager) -> MediaOut:
     """The body is the file itself: a JPEG, PNG, WebP or GIF, of which the first picture counts. It is decoded and
     encoded again, upright and at most 2560 pixels wide and high, so that nothing but its pixels is kept: no place, no
     camera, no comment. `PUT /products/{product_id}/images` puts it on a product. The same file twice is one image. What
     nothing shows is deleted after a week, unless the shop has set another time."""
+    images = _images(request)
     if images.uploads >= MAX_UPLOADS:
         raise Overloaded(retry_after=1)
     images.uploads += 1
@@ -117,7 +110,7 @@ async def delete_media(media_id: UUID, tx: Session, _: Manager) -> None:
 
 
 @router.get(
-    "/{sha256}/{size}.{format}",
+    "/{sha256}/{name}",
     summary="Get the file of an image",
     response_class=StreamingResponse,
     openapi_extra=PUBLIC,
@@ -125,14 +118,13 @@ async def delete_media(media_id: UUID, tx: Session, _: Manager) -> None:
 )
 async def read_file(
     sha256: Annotated[str, PathParameter(pattern="^[0-9a-f]{64}$")],
-    size: Annotated[str, PathParameter(pattern="^(original|[1-9][0-9]{1,3})$")],
-    format: Annotated[str, PathParameter(pattern="^(avif|webp|jpeg|png)$")],
+    name: Annotated[str, PathParameter(pattern=r"^(original|[1-9][0-9]{1,3})\.(avif|webp|jpeg|png)$")],
     request: Request,
-    images: Opened,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """`sizes` of products and families have the paths. A file never changes, so caches may keep it for a year."""
-    tag = f"{sha256}.{size}.{format}"
+    size, _, format = name.partition(".")
+    tag = f"{sha256}.{name}"
     headers = {
         "ETag": f'"{tag}"',
         "Cache-Control": _FOREVER,
@@ -145,7 +137,7 @@ async def read_file(
         not_found("image", sha256)
     if is_known(if_none_match, tag):
         return Response(status_code=304, headers=headers)
-    stored = await images.storage.open(object_key(media.id, size, format))
+    stored = await _images(request).storage.open(object_key(media.id, size, format))
     if stored is not None:
         headers["Content-Length"] = str(stored.size)
         return StreamingResponse(stored.chunks, headers=headers, media_type=f"image/{format}")
@@ -178,6 +170,11 @@ async def put_family_images(family_id: UUID, body: ImagesIn, expected: IfMatch, 
     """As for a product. The products of the family keep images of their own."""
     await use_cases.put_on_family(tx, family_id, expected, _chosen(body))
     return rendered(await families.shown(tx, family_id))
+
+
+def _images(request: Request) -> Images:
+    found: Images = request.app.state.runtime.resource(Images)
+    return found
 
 
 def _chosen(body: ImagesIn) -> list[Chosen]:

@@ -84,6 +84,8 @@ class Media(Base, table=True):
     touched_at: datetime = Field(default_factory=utcnow)
     """When it was last uploaded, put on something, or taken off. It is updated in the same transaction, so that the
     sweeper, which updates the row too, sees the change or waits for it."""
+    deleted_at: datetime | None = None
+    """For the audit log, which omits the state: an upload is one entry there."""
     created_at: datetime = Field(default_factory=utcnow)
 
 

@@ -20,12 +20,10 @@ _UNUSED = """
 NOT EXISTS (SELECT FROM product_media WHERE media_id = media.id)
 AND NOT EXISTS (SELECT FROM family_media WHERE media_id = media.id)
 """
-# A file that was uploaded before is used again, and made ready again if that had failed.
+# A file that was uploaded before is used again. If making its sizes has failed, it is stored again, since what was
+# stored may be the reason.
 REUSE = Statement(f"""
-UPDATE media SET touched_at = now(), attempts = CASE state WHEN 'failed' THEN 0 ELSE attempts END,
-    next_attempt_at = CASE state WHEN 'failed' THEN now() ELSE next_attempt_at END,
-    state = CASE state WHEN 'failed' THEN 'pending' ELSE state END
-WHERE sha256 = :sha256 AND state IN ('pending', 'ready', 'failed')
+UPDATE media SET touched_at = now() WHERE sha256 = :sha256 AND state IN ('pending', 'ready')
 RETURNING {columns(Media)}
 """)
 # Of concurrent uploads of one file, all get the same row.
@@ -35,8 +33,8 @@ ON CONFLICT (sha256) WHERE state <> 'deleting' DO UPDATE SET touched_at = now()
 RETURNING {columns(Media)}
 """)
 STORED = Statement(f"""
-UPDATE media SET state = 'pending', next_attempt_at = now(), touched_at = now()
-WHERE id = :id AND state = 'storing'
+UPDATE media SET state = 'pending', attempts = 0, error = NULL, next_attempt_at = now(), touched_at = now()
+WHERE id = :id AND state IN ('storing', 'failed')
 RETURNING {columns(Media)}
 """)
 # In the order of their ids, so that two of these statements never wait for each other.
@@ -48,7 +46,7 @@ RETURNING {columns(Media)}
 """)
 # The condition on `touched_at` is checked again after a wait for another transaction: `Media.touched_at` says why.
 SWEEP = Statement(f"""
-UPDATE media SET state = 'deleting', attempts = 0, next_attempt_at = now()
+UPDATE media SET state = 'deleting', attempts = 0, next_attempt_at = now(), deleted_at = now()
 WHERE id IN (
     SELECT id FROM media
     WHERE state <> 'deleting' AND touched_at < now() - :grace::interval AND {_UNUSED}

@@ -61,7 +61,10 @@ async def upload(database: Database, storage: Storage, decoder: Decoder, receive
         media = Media(sha256=received.sha256, **original._asdict())
         async with database.transaction() as tx:
             media = await queries.begin(tx, media)
-        if media.state != MediaState.STORING:  # a concurrent upload of the same file was faster
+        if media.state not in (
+            MediaState.STORING,
+            MediaState.FAILED,
+        ):  # a concurrent upload of the same file was faster
             return media, False
         # Of concurrent uploads, each stores the same image: any of them may fail.
         file = Path(folder) / f"original.{original.format}"
@@ -69,7 +72,7 @@ async def upload(database: Database, storage: Storage, decoder: Decoder, receive
     failpoint("media.after")
     async with database.transaction() as tx:
         if done := await queries.stored(tx, media.id):
-            return done, True
+            return done, media.state == MediaState.STORING
         if known := await queries.reuse(tx, received.sha256):
             return known, False
     raise Busy(retry_after=1)  # the sweeper took the row, since storing the image took longer than the grace time
@@ -118,7 +121,8 @@ async def delete(tx: Session, media_id: UUID) -> None:
     if any(owners.values()):
         raise MediaInUse(product_ids=owners["product_ids"], family_ids=owners["family_ids"])
     media.state = MediaState.DELETING
-    media.attempts, media.next_attempt_at = 0, utcnow()
+    media.attempts = 0
+    media.next_attempt_at = media.deleted_at = utcnow()
 
 
 async def render(storage: Storage, decoder: Decoder, media: ToRender) -> str:

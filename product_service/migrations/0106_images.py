@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("error", sa.String(), nullable=True),
         sa.Column("next_attempt_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("touched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("deleted_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_media")),
     )
@@ -37,7 +38,7 @@ def upgrade() -> None:
         ["next_attempt_at"],
         postgresql_where="state IN ('pending', 'deleting')",
     )
-    op.execute(audit("media", "image", ignored=["attempts", "next_attempt_at", "touched_at"]))
+    op.execute(audit("media", "image", ignored=["state", "error", "attempts", "next_attempt_at", "touched_at"]))
     _links("product_media", "product_id", "products")
     _links("family_media", "family_id", "families")
     images = sa.Column("images", postgresql.JSONB(), server_default=sa.text("'[]'::jsonb"), nullable=False)

@@ -16,6 +16,7 @@ async def test_frequent_reads_use_indexes(statements: Statements, service: Serve
     for table in ("availability", "inbox", "parked_events"):
         await fill(connection, table)
     await fill(connection, "prices", columns={"currency": "'GBP'", "min_quantity": "2"})
+    await fill(connection, "media", columns={"state": "'ready'"})
     await fill(connection, "outbox", columns={"published_at": "now()"})
     statements.clear()
 
@@ -23,6 +24,7 @@ async def test_frequent_reads_use_indexes(statements: Statements, service: Serve
     anyone = service.anonymous
     for path in (f"/products/{made['id']}", f"/products/by-slug/{made['slug']}"):
         assert (await anyone.get(path)).status_code == 200, path
+    assert (await anyone.get(f"/media/{'0' * 64}/320.webp")).status_code == 404
     first = (await anyone.get("/products", params={"limit": 1})).json()
     by_name = (await anyone.get("/products", params={"limit": 1, "sort": "name"})).json()
     for params in (

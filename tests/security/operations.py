@@ -10,6 +10,7 @@ from uuid import uuid4
 from fastapi import FastAPI
 
 from contracts.permissions import Role, permissions_of
+from product_service.tests.media.pictures import picture
 from tests.harness import tokens
 from tests.harness.service import NEEDED, NOBODY
 
@@ -17,6 +18,8 @@ SERVICES = ("user", "product", "inventory", "order", "notification")
 LEAST_OPERATIONS = {"user": 20, "product": 20, "inventory": 28, "order": 32, "notification": 12}
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON = "application/json"
+BINARY = {"type": "string", "format": "binary"}
+IMAGE = picture("JPEG")
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,9 @@ class Operation:
         content = self.spec.get("requestBody", {}).get("content", {})
         if JSON in content:
             request["json"] = self._example(content[JSON]["schema"], values or {})
+        elif content and BINARY.items() <= next(iter(content.values()))["schema"].items():
+            request["headers"]["Content-Type"] = next(iter(content))
+            request["content"] = IMAGE
         elif content:
             request["data"] = self._example(next(iter(content.values()))["schema"], values or {})
         return request

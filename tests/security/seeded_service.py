@@ -24,6 +24,7 @@ from contracts.quantity import ProductQuantity
 from order_service.payments.models import Payment, PaymentState, Refund
 from order_service.returns.models import Return
 from order_service.tests.invoices.stored import invoice
+from product_service.tests.media.pictures import picture
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from tests.harness.service import NEEDED, Served, serve
@@ -33,6 +34,7 @@ from tests.security.operations import Operation, operations
 OWNERS_NAME = "Wilhelmina Canary-Owner"
 OWNERS_EMAIL = "wilhelmina.owner@example.com"
 SHIP_TO = {"name": OWNERS_NAME, "line1": "12 Canary Wharf Lane", "city": "London", "country": "GB"}
+OPTIONS = [{"name": "colour", "values": ["blue", "white"]}]
 PASSWORD = "owner's own correct horse"
 _DEAD = """
 INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status)
@@ -145,8 +147,11 @@ async def _product(served: Served) -> SeededService:
     _made(await found.admin.post("/price-lists", json={"name": "Sale", "currency": "GBP"}))
     rule = {"name": "Scarce", "currency": "GBP", "effect": {"percent": 10}}
     _made(await found.admin.post("/price-rules", json=rule))
-    found.values = {"category_id": category["id"], "product_id": product["id"]}
+    family = _made(await found.admin.post("/families", json={"name": "Lanterns", "options": OPTIONS}))
+    media = _made(await found.admin.post("/media", content=picture("PNG")))
+    found.values = {"category_id": category["id"], "product_id": product["id"], "media_id": media["id"]}
     found.ids["/products/by-slug", "slug"] = product["slug"]
+    found.ids["/families/by-slug", "slug"] = family["slug"]
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from contracts.permissions import ROLES, Role
+from product_service.tests.media.pictures import picture
 from tests.security.operations import SERVICES, Operation, operations
 from tests.security.seeded_service import SHIP_TO, SeededService, method_in
 
@@ -74,6 +75,11 @@ def _another(path: str, parameter: str, made_of: Mapping[str, Any], body: Mappin
         return Request({(path, parameter): await _made(seeded, path, made_of)}, body)
 
     return prepare
+
+
+async def _unused_image(seeded: SeededService) -> Request:
+    answer = await seeded.admin.post("/media", content=picture("GIF"))
+    return Request({("/media", "media_id"): answer.json()["id"]})
 
 
 async def _client_with_secrets(seeded: SeededService) -> Request:
@@ -192,6 +198,8 @@ PREPARED: dict[tuple[str, str], Prepare] = {
         "/customer-groups", "group_id", {"name": "New"}
     ),
     ("product", "DELETE /categories/{category_id}"): _another("/categories", "category_id", {"name": "Empty"}),
+    ("product", "POST /families/{family_id}/variants"): _with({"sku": "L", "price": DRAFT["price"]}),
+    ("product", "DELETE /media/{media_id}"): _unused_image,
     ("product", "DELETE /products/{product_id}"): _another("/products", "product_id", DRAFT),
     ("inventory", "DELETE /warehouses/{warehouse_id}"): _another("/warehouses", "warehouse_id", WAREHOUSE),
     ("inventory", "DELETE /suppliers/{supplier_id}"): _another("/suppliers", "supplier_id", {"name": "New"}),

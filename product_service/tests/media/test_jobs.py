@@ -82,6 +82,8 @@ async def test_a_broken_image_is_given_up_and_says_so(
     assert failed["id"] == media["id"]
     again = await upload(picture("PNG"))
     assert (again.status_code, again.json()["state"], again.json()["attempts"]) == (200, "pending", 0)
+    await render(service)
+    assert (await state(staff, media))["state"] == "ready", "the upload has replaced the damaged original"
 
 
 async def test_an_unreachable_storage_is_no_fault_of_the_image(

@@ -174,7 +174,7 @@ async def test_changes_are_in_the_audit_log(
     log = await service.caller(role="Admin").get("/audit-log", params={"limit": 100})
     entries = [(each["resource"], each["resource_id"], list(each["changes"])) for each in log.json()["items"]]
     assert entries.count(("product", product["id"], ["images"])) == 2
-    assert ("image", red["id"], ["state"]) in entries
+    assert ("image", red["id"], ["deleted_at"]) in entries
     assert {each["actor_id"] for each in log.json()["items"]} == {str(staff.user_id)}
 
 
