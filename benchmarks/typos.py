@@ -42,29 +42,23 @@ def typos(count: int, seed: int = SEED) -> Iterator[Typo]:
     names = sorted({good.name for good in goods() if _LONG_WORD.search(good.name)})
     for name in draw.sample(names, count):
         word = draw.choice(list(_LONG_WORD.finditer(name)))
-        yield Typo(name, name[: word.start()] + _edited(word[0], draw) + name[word.end() :])
+        yield Typo(name, name[: word.start()] + edited(word[0], draw) + name[word.end() :])
 
 
-def _edited(word: str, draw: random.Random) -> str:
+def edited(word: str, draw: random.Random) -> str:
     """The word after one edit, which changes it."""
     while True:
         at, letter = draw.randrange(len(word)), draw.choice(string.ascii_uppercase)
-        edited = draw.choice(
-            (
-                word[:at] + letter + word[at:],
-                word[:at] + word[at + 1 :],
-                word[:at] + letter + word[at + 1 :],
-                word[:at] + word[at + 1 : at + 2] + word[at] + word[at + 2 :],
-            )
-        )
-        if edited != word:
-            return edited
+        inserted, deleted, replaced = f"{letter}{word[at:]}", word[at + 1 :], f"{letter}{word[at + 1 :]}"
+        swapped = f"{word[at + 1 : at + 2]}{word[at]}{word[at + 2 :]}"
+        changed = word[:at] + draw.choice((inserted, deleted, replaced, swapped))
+        if changed != word:
+            return changed
 
 
 async def found(ask: Ask, count: int) -> Found:
     """Searches for `count` misspelt names."""
-    missed = []
-    for typo in typos(count):
-        if typo.name not in (await ask(typo.typed))[:PLACES]:
-            missed.append(typo)
+    every = list(typos(count))
+    answers = [await ask(typo.typed) for typo in every]
+    missed = [typo for typo, names in zip(every, answers, strict=True) if typo.name not in names[:PLACES]]
     return Found(count, missed)

@@ -23,6 +23,8 @@ def upgrade() -> None:
             postgresql_ops={column: "jsonb_path_ops"},
         )
     create_index_concurrently("ix_products_brand", "products", ["brand"], postgresql_where="brand IS NOT NULL")
+    parts = text("compound_parts(name::text)")
+    create_index_concurrently("ix_products_compound_parts", "products", [parts], postgresql_using="gin")
     for table in ("categories", "families"):
         create_index_concurrently(f"ix_{table}_words", table, [NAMES], postgresql_using="gin")
 
@@ -30,5 +32,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("families", "categories"):
         op.drop_index(f"ix_{table}_words")
-    for column in ("brand", "options", "attributes"):
+    for column in ("compound_parts", "brand", "options", "attributes"):
         op.drop_index(f"ix_products_{column}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
 
-from product_service.products.models import BY_CHARACTER
+from product_service.products.models import BY_CHARACTER, COMPOUND_PARTS
 from product_service.search.filters import Choice
 from product_service.search.schemas import Filters
 from product_service.search.words import Search
@@ -48,19 +48,9 @@ class Criteria:
 
 def words_of(search: Search | None) -> list[str]:
     """The words of a search that may be misspelt."""
-    return [word for word, _ in _words_of(search)]
-
-
-def parts_of_compounds(search: Search | None) -> list[bool]:
-    """Of each of `words_of`, whether it is a part of what is indexed as one word."""
-    return [is_part for _, is_part in _words_of(search)]
-
-
-def _words_of(search: Search | None) -> list[tuple[str, bool]]:
     if search is None or search.has_alternatives:
         return []
-    terms = [term for term in search.terms if not term.is_operator]
-    return [(word, term.is_compound) for term in terms for word in re.findall(r"\w+", term.text)][:MAX_WORDS]
+    return re.findall(r"\w+", _plain(search))[:MAX_WORDS]
 
 
 def _plain(search: Search) -> str:
@@ -132,7 +122,10 @@ class Conditions:
 
     def _alike(self, word: ExpandedWord) -> str:
         """Trigrams, which are slower, find words that are like none of the catalogue's, and parts of SKUs."""
-        holds = [f"p.search_vector @@ {self.parameter(word.query, 'text')}::tsquery"] if word.query else []
+        holds = []
+        if word.query:
+            query = f"{self.parameter(word.query, 'text')}::tsquery"
+            holds = [f"p.search_vector @@ {query}", f"{COMPOUND_PARTS.format('p.')} @@ {query}"]
         if word.is_strange:
             holds.append(f"fold({self.parameter(word.text, 'text')}) <% p.search_text")
         return f"({' OR '.join(holds)})"

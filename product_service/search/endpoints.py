@@ -61,8 +61,8 @@ async def list_products(
     filters.check_currency(sort)
     now = utcnow()
     sort = sort or (Sort.RELEVANCE if filters.search else Sort.NEWEST)
-    await queries.prepare(tx)
     criteria = await queries.criteria(tx, filters)
+    await queries.prepare(tx)
     found = page.of(await queries.page(tx, criteria, sort, page.position, now), _listed)
     counts = await count_facets(tx, criteria, now) if facets else None
     meant = None

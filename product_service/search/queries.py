@@ -1,13 +1,13 @@
 """Searches the catalogue: one statement for a page. The other modules have those for facets and suggestions."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from product_service.attributes import queries as registry
 from product_service.products.queries import AVAILABILITY, BODY, UNIT_PRICE, PriceQuery
-from product_service.search.conditions import QUERY, Conditions, Criteria, parts_of_compounds, words_of
+from product_service.search.conditions import QUERY, Conditions, Criteria, words_of
 from product_service.search.filters import choices, names
 from product_service.search.schemas import Filters, Sort
 from product_service.vocabulary import queries as vocabulary
@@ -82,9 +82,7 @@ async def criteria(tx: Transaction, filters: Filters) -> Criteria:
     ignored = await vocabulary.not_indexed(tx, phrases) if phrases else []
     by_attribute, by_option = filters.attr or [], filters.option or []
     kinds = await registry.kinds(tx, names(by_attribute)) if by_attribute else {}
-    expanded = await vocabulary.expand(tx, words_of(filters.search))
-    is_part = parts_of_compounds(filters.search)
-    words = [replace(word, is_strange=True) if part else word for word, part in zip(expanded, is_part, strict=True)]
+    words = await vocabulary.expand(tx, words_of(filters.search))
     return Criteria(filters, words, ignored, choices(by_attribute, kinds), choices(by_option, None))
 
 

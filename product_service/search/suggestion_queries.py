@@ -32,7 +32,7 @@ def _named(table: str, shown: str = "") -> str:
     return f"""
     (SELECT {_BODIES} FROM (
         SELECT id, name, slug FROM {table} AS named
-        WHERE {WORDS_OF_NAME} @@ (SELECT of_name FROM typed) {shown} LIMIT {LIMIT}) AS some)
+        WHERE {WORDS_OF_NAME} @@ (SELECT of_name FROM typed) {shown} LIMIT {LIMIT}) AS few)
     """
 
 
@@ -57,7 +57,7 @@ def _suggest(typed: str, vector: str) -> Statement:
         'products', (
             SELECT {_BODIES} FROM (
                 SELECT * FROM (SELECT * FROM begin UNION ALL SELECT * FROM contain) AS either
-                ORDER BY place LIMIT {LIMIT}) AS some),
+                ORDER BY place LIMIT {LIMIT}) AS few),
         'families', {_named("families", _IS_ON_SALE)},
         'categories', {_named("categories")}
     )::text AS body

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 
 # Chinese, Japanese and Korean have no blanks between words, so each of their characters is searched as a word.
 _BY_CHARACTER = re.compile("[\u2e80-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff]")
-# PostgreSQL's parser takes these for one word, a path or a host (`set/4`, `m.o.p`), and indexes no part of it.
-_COMPOUND = re.compile(r"\w[^\w\s'’-]\w|\d-\w|\w-\d")
 _TERM = re.compile(r'(?P<minus>-?)"(?P<phrase>[^"]*)"?|(?P<word>[^\s"]+)')
 _QUOTES = str.maketrans(dict.fromkeys("“”„‟«»", '"'))
 
@@ -28,10 +26,6 @@ class Term:
     def is_exact(self) -> bool:
         """Whether it must, or must not, occur as a phrase of English words."""
         return (self.is_phrase or self.is_unwanted) and not self.by_character
-
-    @property
-    def is_compound(self) -> bool:
-        return _COMPOUND.search(self.text) is not None
 
     @property
     def is_operator(self) -> bool:

@@ -22,7 +22,9 @@ FOLD = Statement(
 COLLECT_WORDS = Statement("""
 WITH present AS MATERIALIZED (
     SELECT word COLLATE "C" AS word, ndoc::bigint AS products
-    FROM ts_stat('SELECT to_tsvector(''simple'', fold(name)) FROM products WHERE status = ''active''')
+    FROM ts_stat(
+        'SELECT to_tsvector(''simple'', regexp_replace(fold(name), ''[^[:alnum:]]+'', '' '', ''g''))
+         FROM products WHERE status = ''active''')
     WHERE length(word) BETWEEN 3 AND 40 AND word !~ '[^[:alpha:]]'
 ), gone AS (
     DELETE FROM search_words AS old WHERE NOT EXISTS (SELECT FROM present WHERE present.word = old.word)
@@ -36,6 +38,8 @@ ON CONFLICT (word) DO UPDATE SET products = excluded.products
 # A word of four letters that is in the catalogue is rarely meant to be another: only longer ones have near words. The
 # last word may not be complete: `:*` finds what begins with it. Words in which it is contained keep `shade` finding
 # `lampshade`. `LIKE` has few candidates to compare from four letters on.
+# The indexes of words can only be read by bitmap scans.
+CONFIGURE = Statement("SELECT set_config('enable_bitmapscan', 'on', true)")
 EXPAND = Statement("""
 SELECT typed.word AS text,
        coalesce((
@@ -109,7 +113,11 @@ class ExpandedWord:
 
 
 async def expand(tx: Transaction, words: Sequence[str]) -> list[ExpandedWord]:
-    return await EXPAND.fetch_as(tx, ExpandedWord, words=words) if words else []
+    """Call it before the transaction is configured for searches, so that it reads indexes."""
+    if not words:
+        return []
+    await CONFIGURE.fetch(tx)
+    return await EXPAND.fetch_as(tx, ExpandedWord, words=words)
 
 
 async def not_indexed(tx: Transaction, phrases: Sequence[str]) -> list[str]:
