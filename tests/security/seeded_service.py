@@ -140,6 +140,8 @@ async def _product(served: Served) -> SeededService:
     product = _made(await found.admin.post("/products", json=body))
     price = {**_price(90), "min_quantity": 2, "starts_at": "2030-01-01T00:00:00Z"}
     _made(await found.admin.post(f"/products/{product['id']}/prices", json=price))
+    _made(await found.admin.post("/attributes", json={"name": "colour", "kind": "text"}))
+    _made(await found.admin.post("/synonyms", json={"words": ["lantern", "lamp"]}))
     found.values = {"category_id": category["id"], "product_id": product["id"]}
     found.ids["/products/by-slug", "slug"] = product["slug"]
     return found
