@@ -73,7 +73,7 @@ async def list_products(
 
 @router.get(
     "/suggest",
-    summary="Suggest completions of a search",
+    summary="Search while typing",
     response_model=Suggestions,
     openapi_extra=PUBLIC,
     responses=NOT_MODIFIED,

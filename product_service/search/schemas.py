@@ -51,7 +51,7 @@ class Filters:
         Query(
             max_length=200,
             description='words of the SKU, name or description, which may be misspelt; "a phrase" must occur as it is,'
-            " a -word with a minus must not occur, and the last word may be incomplete",
+            " a -word with a minus must not occur, and the word at the end may be incomplete",
             examples=["hart"],
         ),
     ] = None
@@ -218,7 +218,7 @@ class Suggestions(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    texts: list[str] = Field(description="what was typed, with the last word completed; the most frequent first")
+    texts: list[str] = Field(description="what was typed, with the word at its end completed; the most frequent first")
     products: list[Suggestion] = Field(description="those whose name begins with it, then others with these words")
     families: list[Suggestion]
     categories: list[Suggestion]

@@ -35,11 +35,11 @@ WHERE old.products IS DISTINCT FROM present.products
 ON CONFLICT (word) DO UPDATE SET products = excluded.products
 """)
 
-# A word of four letters that is in the catalogue is rarely meant to be another: only longer ones have near words. The
-# last word may not be complete: `:*` finds what begins with it. Words in which it is contained keep `shade` finding
-# `lampshade`. `LIKE` has few candidates to compare from four letters on.
 # The indexes of words can only be read by bitmap scans.
 CONFIGURE = Statement("SELECT set_config('enable_bitmapscan', 'on', true)")
+# A word of four letters that is in the catalogue is rarely meant to be another: only longer ones have near words. The
+# one at the end may not be complete: `:*` finds what begins with it. Words that contain it keep `shade` finding
+# `lampshade`. `LIKE` has few candidates to compare from four letters on.
 EXPAND = Statement("""
 SELECT typed.word AS text,
        coalesce((
