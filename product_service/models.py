@@ -1,5 +1,6 @@
 """The tables of the product service: each domain's, and the kit's."""
 
+from product_service.attributes import models as attributes
 from product_service.availability import models as availability
 from product_service.base import Base
 from product_service.categories import models as categories
@@ -12,6 +13,7 @@ from product_service.products import models as products
 from product_service.purchases import models as purchases
 from product_service.related import models as related
 from product_service.reviews import models as reviews
+from product_service.vocabulary import models as vocabulary
 from service_kit.database import add_kit_tables
 
 metadata = Base.metadata
@@ -19,6 +21,7 @@ add_kit_tables(metadata)
 
 __all__ = [
     "Base",
+    "attributes",
     "availability",
     "categories",
     "collections",
@@ -33,4 +36,5 @@ __all__ = [
     "related",
     "reviews",
     "translations",
+    "vocabulary",
 ]

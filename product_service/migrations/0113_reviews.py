@@ -6,7 +6,7 @@ from alembic import op
 from service_kit.audit.triggers import audit
 
 revision = "0113"
-down_revision = "0110"
+down_revision = "0112"
 branch_labels = None
 depends_on = None
 

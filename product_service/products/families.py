@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from product_service.base import Base
+from product_service.text import WORDS_OF_NAME
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -52,7 +53,10 @@ class Family(Base, table=True):
     """`options`: each with its `name` and `values`, in the sequence in which they are shown."""
 
     __tablename__ = "families"
-    __table_args__ = (Index("ix_families_category_id", "category_id"),)
+    __table_args__ = (
+        Index("ix_families_category_id", "category_id"),
+        Index("ix_families_words", text(WORDS_OF_NAME), postgresql_using="gin"),
+    )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     name: str

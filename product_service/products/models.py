@@ -45,6 +45,9 @@ class ProductHasHistory(Problem, status=409, type="product-has-history"):
 BY_CHARACTER = "by_character(({0}name::text || ' '::text) || COALESCE({0}description, ''::character varying)::text)"
 """The indexed expression that is searched by character, as PostgreSQL prints it. {0}: the table's alias and a dot."""
 
+COMPOUND_PARTS = "compound_parts({0}name::text)"
+"""The indexed expression that is searched for the parts of what PostgreSQL indexes as one word, such as `red/white`."""
+
 _SEARCH_VECTOR = (
     "(setweight(to_tsvector('english'::regconfig, fold((sku || ' '::text) || name)), 'A'::\"char\")"
     " || setweight(to_tsvector('english'::regconfig, fold(COALESCE(description, ''::text))), 'D'::\"char\"))"
@@ -75,9 +78,18 @@ class Product(Base, table=True):
             postgresql_using="gin",
             postgresql_ops={"external_ids": "jsonb_path_ops"},
         ),
+        Index(
+            "ix_products_attributes",
+            "attributes",
+            postgresql_using="gin",
+            postgresql_ops={"attributes": "jsonb_path_ops"},
+        ),
+        Index("ix_products_options", "options", postgresql_using="gin", postgresql_ops={"options": "jsonb_path_ops"}),
+        Index("ix_products_brand", "brand", postgresql_where=text("brand IS NOT NULL")),
         Index("ix_products_status_created_at", "status", "created_at", "id"),
         Index("ix_products_status_sort_key", "status", "sort_key", "id"),
         Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
+        Index("ix_products_compound_parts", text(COMPOUND_PARTS.format("")), postgresql_using="gin"),
         Index("ix_products_without_sort_key", "id", postgresql_where=text("sort_key = ''")),
         # PostgreSQL computes the columns that are searched; sessions never load them. Migration 0100 creates `fold`,
         # which removes case and accents.

@@ -49,7 +49,7 @@ Options = Annotated[
 ]
 Gtin = Annotated[
     str,
-    StringConstraints(max_length=20),
+    StringConstraints(max_length=40),
     AfterValidator(_gtin),
     Field(description="the number in the bar code: 8, 12, 13 or 14 digits, the last of which checks the others"),
 ]

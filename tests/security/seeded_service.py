@@ -149,6 +149,8 @@ async def _product(served: Served) -> SeededService:
     _made(await found.admin.post("/price-rules", json=rule))
     family = _made(await found.admin.post("/families", json={"name": "Lanterns", "options": OPTIONS}))
     media = _made(await found.admin.post("/media", content=picture("PNG")))
+    _made(await found.admin.post("/attributes", json={"name": "colour", "kind": "text"}))
+    _made(await found.admin.post("/synonyms", json={"words": ["lantern", "lamp"]}))
     found.values = {"category_id": category["id"], "product_id": product["id"], "media_id": media["id"]}
     found.ids["/products/by-slug", "slug"] = product["slug"]
     found.ids["/families/by-slug", "slug"] = family["slug"]
