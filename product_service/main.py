@@ -46,13 +46,6 @@ def create(settings: Settings | None = None) -> FastAPI:
         routers=[*(each.router for each in ENDPOINTS), media.owners],
         personal_data=personal_data(settings),
         consumers=[price_rule_consumers, order_events],
-        jobs=[
-            *PRODUCT_JOBS,
-            *RELATED_JOBS,
-            *MEDIA_JOBS,
-            *price_list_jobs.JOBS,
-            *price_rule_jobs.JOBS,
-            *vocabulary_jobs.JOBS,
-        ],
+        jobs=[job for each in JOBS for job in each.JOBS],
         lifespan=open_images,
     )
