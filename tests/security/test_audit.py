@@ -22,7 +22,7 @@ STAFF_OPERATIONS = staff_operations()
 NOT_AUDITED = {
     # user_service/audit: by name of the action
     "user": {"accounts", "api_clients", "api_client_secrets", "customer_groups", "roles"},
-    "product": {"availability", "base_price_history", "republications"},
+    "product": {"availability", "base_price_history", "price_rule_queue", "product_demand", "republications"},
     "inventory": {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",
     },
