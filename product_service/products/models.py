@@ -132,10 +132,10 @@ class Product(Base, table=True):
     price_currency: str
     price_prior_amount: int | None = Field(default=None, sa_type=BigInteger)
     """The lowest public price shortly before the base price was last changed, as `prior_prices` computes it."""
+    activated_at: datetime | None = Field(default=None, description="null for drafts, and for products of old releases")
     tax_class: str = Field(default="standard", sa_column_kwargs={"server_default": "standard"})
     weight_g: int | None = Field(default=None, description="of one piece, in grams; null: not known")
     status: str = Status.DRAFT
-    activated_at: datetime | None = Field(default=None, description="null for drafts, and for products of old releases")
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     updated_at: datetime = Field(default_factory=utcnow)

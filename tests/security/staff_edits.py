@@ -12,7 +12,7 @@ from tests.security.operations import SERVICES, Operation, operations
 from tests.security.seeded_service import SHIP_TO, SeededService, method_in
 
 READS = ("get", "head")
-CHANGE_NOTHING = {("order", "POST /promotions/preview")}
+CHANGE_NOTHING = {("order", "POST /promotions/preview"), ("product", "POST /price-rules/preview")}
 """Operations that would be a GET if their request had no body."""
 DELIVERED = """
 UPDATE orders SET status = 'delivered', fulfilment_status = 'fulfilled', captured = total, delivered_at = now()
@@ -162,6 +162,20 @@ async def _active_promotion(seeded: SeededService) -> Request:
     return Request()
 
 
+async def _list_with_a_price(seeded: SeededService) -> Request:
+    await _run(
+        seeded,
+        "INSERT INTO price_list_entries (list_id, product_id, min_quantity, amount)"
+        " SELECT l.id, p.id, 1, 5 FROM price_lists l, products p",
+    )
+    return Request()
+
+
+async def _active_list(seeded: SeededService) -> Request:
+    await _run(seeded, "UPDATE price_lists SET state = 'active'")
+    return Request()
+
+
 async def _another_method(seeded: SeededService) -> Request:
     return Request(body=method_in(seeded.ids["/shipping-zones", "zone_id"], "express"))
 
@@ -201,6 +215,8 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("product", "POST /families/{family_id}/variants"): _with({"sku": "L", "price": DRAFT["price"]}),
     ("product", "DELETE /media/{media_id}"): _unused_image,
     ("product", "DELETE /products/{product_id}"): _another("/products", "product_id", DRAFT),
+    ("product", "POST /price-lists/{list_id}/activate"): _list_with_a_price,
+    ("product", "POST /price-lists/{list_id}/end"): _active_list,
     ("inventory", "DELETE /warehouses/{warehouse_id}"): _another("/warehouses", "warehouse_id", WAREHOUSE),
     ("inventory", "DELETE /suppliers/{supplier_id}"): _another("/suppliers", "supplier_id", {"name": "New"}),
     ("inventory", "PATCH /shipments/{shipment_id}/dispatch"): _corrected,

@@ -24,7 +24,8 @@ NOT_AUDITED = {
     "user": {"accounts", "api_clients", "api_client_secrets", "customer_groups", "roles"},
     "product": {
         *("availability", "base_price_history", "bought_together", "bought_together_runs", "family_media"),
-        *("product_media", "purchases", "republications", "review_stats", "search_words"),
+        *("price_rule_queue", "product_demand", "product_media", "purchases", "republications", "review_stats"),
+        "search_words",
     },
     "inventory": {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",

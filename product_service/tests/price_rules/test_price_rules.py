@@ -181,6 +181,27 @@ async def test_edits_and_deletions_are_followed(service: Served, staff: Caller, 
     assert [each["id"] for each in (await staff.get("/price-rules")).json()["items"]] == [rule["id"]]
 
 
+async def test_stock_staff_and_several_jobs_at_once_end_with_the_right_prices(
+    service: Served, staff: Caller, make_product: MakeProduct
+) -> None:
+    products = [await make_product() for _ in range(8)]
+    await make_rule(staff, when={"stock_below": 5})
+    for version in range(1, 7):
+        available = 3 if version % 2 == 0 else 9
+        base = {"price": {"amount": 1000 * version, "currency": "GBP"}}
+        answers = await asyncio.gather(
+            *(staff.patch(f"/products/{each['id']}", json=base) for each in products),
+            *(stock(service, each, available, version) for each in reversed(products)),
+            *(run(service) for _ in range(3)),
+        )
+        assert {answer.status_code for answer in answers if answer is not None} == {200}
+    await run(service)
+    assert [await price(service, each) for each in products] == [6600] * 8
+    async with service.runtime.database.connection() as db:
+        most = "SELECT max(n) FROM (SELECT count(*) AS n FROM prices WHERE ends_at IS NULL GROUP BY product_id) AS live"
+        assert await db.fetchval(most) == 1, "a product never has two prices by rules at once"
+
+
 async def test_wrong_rules_are_rejected(service: Served, staff: Caller) -> None:
     body = {"name": "r1", "currency": "GBP", "effect": {"percent": 10}}
     for wrong, type in (
@@ -200,20 +221,11 @@ async def test_wrong_rules_are_rejected(service: Served, staff: Caller) -> None:
 async def test_the_preview_agrees_with_the_job_on_a_thousand_products(
     service: Served, staff: Caller, make_category: MakeCategory
 ) -> None:
-    random, rules = Random(17), list[Json]()
+    random = Random(17)
     home = await make_category("Home")
     below = await make_category("Lights", home)
     await _many_products(service, random, [None, UUID(home["id"]), UUID(below["id"])])
-    for number in range(5):
-        rules.append(
-            {
-                "name": f"r{number}", "currency": random.choice(["GBP", "EUR"]), "priority": random.randrange(3),
-                "scope": {"category_ids": random.choice([[], [home["id"]], [below["id"]]])},
-                "when": random.choice([{}, {"stock_below": 9}, {"demand_above": 1, "demand_days": 3}]),
-                "effect": {"percent": random.choice([-30, 5, 12.5])}, "floor": random.choice([None, 500]),
-                "ceiling": random.choice([None, 1500]), "ending": random.choice([None, 99, 0]), "cooldown_seconds": 0,
-            }
-        )  # fmt: skip
+    rules = [_random_rule(random, number, [[], [home["id"]], [below["id"]]]) for number in range(5)]
     for rule in rules[1:]:
         await make_rule(staff, **rule)
     expected: dict[str, tuple[int, list[int]]] = {}
@@ -237,6 +249,16 @@ async def test_the_preview_agrees_with_the_job_on_a_thousand_products(
         assert await db.fetchval("SELECT count(*) FROM price_rule_queue WHERE due_at <= now()") == 0
     assert {str(id): (amount, [step["amount"] for step in why]) for id, amount, why in rows} == expected
     assert 200 < len(expected) < 1000
+
+
+def _random_rule(random: Random, number: int, category_ids: list[list[str]]) -> Json:
+    return {
+        "name": f"r{number}", "currency": random.choice(["GBP", "EUR"]), "priority": random.randrange(3),
+        "scope": {"category_ids": random.choice(category_ids)},
+        "when": random.choice([{}, {"stock_below": 9}, {"demand_above": 1, "demand_days": 3}]),
+        "effect": {"percent": random.choice([-30, 5, 12.5])}, "floor": random.choice([None, 500]),
+        "ceiling": random.choice([None, 1500]), "ending": random.choice([None, 99, 0]), "cooldown_seconds": 0,
+    }  # fmt: skip
 
 
 async def _many_products(service: Served, random: Random, categories: list[UUID | None]) -> None:
