@@ -10,7 +10,7 @@ from product_service.families import endpoints as families
 from product_service.media import endpoints as media
 from product_service.media import jobs as media_jobs
 from product_service.media.resources import open_images
-from product_service.personal_data import personal_data
+from product_service.personal_data import PERSONAL_DATA, personal_data
 from product_service.price_lists import endpoints as price_lists
 from product_service.price_lists import jobs as price_list_jobs
 from product_service.price_rules import consumers as price_rule_consumers
@@ -44,7 +44,7 @@ def create(settings: Settings | None = None) -> FastAPI:
         title="Online Mart · products",
         description="The catalogue: categories, products, their prices and images, and how many pieces are available.",
         routers=[*(each.router for each in ENDPOINTS), media.owners],
-        personal_data=personal_data(settings),
+        personal_data=personal_data(PERSONAL_DATA, settings),
         consumers=[price_rule_consumers, order_events],
         jobs=[job for each in JOBS for job in each.JOBS],
         lifespan=open_images,

@@ -56,7 +56,7 @@ json_build_object(
     'metadata', CASE WHEN :query.hidden_too::boolean THEN p.meta END,
     'rating', (
         SELECT json_build_object('average', round(r.total::numeric / r.count, 2)::text, 'count', r.count)
-        FROM review_stats r WHERE r.subject_id = coalesce(p.family_id, p.id) AND r.count > 0
+        FROM review_stats r WHERE r.reviewed_id = coalesce(p.family_id, p.id) AND r.count > 0
     ),
     'price', json_build_object('amount', p.price_amount, 'currency', p.price_currency),
     'unit_price', CASE WHEN unit.amount IS NOT NULL
@@ -75,7 +75,7 @@ json_build_object(
 """
 BODY = f"{BODY_JSON}::text"
 TAG = """concat_ws('.', p.version, coalesce(a.version, 0), unit.amount, unit.prior_amount, (
-    SELECT r.version FROM review_stats r WHERE r.subject_id = coalesce(p.family_id, p.id)
+    SELECT r.version FROM review_stats r WHERE r.reviewed_id = coalesce(p.family_id, p.id)
 ), tr.locale, tr.version)"""
 JOINS = f"{AVAILABILITY} {UNIT_PRICE} {TRANSLATION}"
 """What `BODY_JSON` and `TAG` need besides the product `p`."""

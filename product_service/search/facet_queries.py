@@ -11,7 +11,8 @@ from service_kit.database import Statement, Transaction
 # this facet. The planner can't know how few products are found, so the CTEs keep it from joining first.
 _FACETS = """
 WITH candidates AS MATERIALIZED (
-    SELECT p.id, p.category_id, p.brand, p.attributes, p.options, p.price_amount, p.price_currency, p.created_at,
+    SELECT p.id, p.category_id, p.brand, p.attributes, p.options, p.price_amount, p.price_prior_amount,
+           p.price_currency, p.created_at,
            {item} AS item, {missed} AS missed
     FROM products p {joins} WHERE {where}
 ), found AS MATERIALIZED (

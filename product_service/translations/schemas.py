@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from product_service.products.schemas import OptionName, OptionValue, Seo
 from product_service.text import Line, Paragraphs
@@ -50,3 +50,7 @@ class TranslationOut(RowOut):
     fields: dict[str, Any] = Field(description="the texts, as they were sent")
     version: int
     updated_at: datetime
+
+
+class Translations(BaseModel):
+    items: list[TranslationOut]

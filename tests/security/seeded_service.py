@@ -36,6 +36,7 @@ OWNERS_EMAIL = "wilhelmina.owner@example.com"
 SHIP_TO = {"name": OWNERS_NAME, "line1": "12 Canary Wharf Lane", "city": "London", "country": "GB"}
 OPTIONS = [{"name": "colour", "values": ["blue", "white"]}]
 PASSWORD = "owner's own correct horse"
+MORE: dict[str, dict[str, Any]] = {"product": {"locales": "en,de"}}
 _DEAD = """
 INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status)
 VALUES ($1, 'users', 0, 1, 'key', 'mart.user.changed.v1', '[]', '{}', 'dead')
@@ -112,7 +113,9 @@ class SeededService:
 
 @asynccontextmanager
 async def seeded_service(service: str) -> AsyncIterator[SeededService]:
-    async with serve(f"{service}_service", **{"jwks_refresh_seconds": 3600, **NEEDED.get(service, {})}) as served:
+    async with serve(
+        f"{service}_service", **{"jwks_refresh_seconds": 3600, **NEEDED.get(service, {}), **MORE.get(service, {})}
+    ) as served:
         made = await _SEED[service](served)
         async with served.runtime.database.connection() as connection:
             await connection.execute(_DEAD, uuid4())
@@ -151,7 +154,15 @@ async def _product(served: Served) -> SeededService:
     media = _made(await found.admin.post("/media", content=picture("PNG")))
     _made(await found.admin.post("/attributes", json={"name": "colour", "kind": "text"}))
     _made(await found.admin.post("/synonyms", json={"words": ["lantern", "lamp"]}))
+    # By somebody else: its row has the product's id, which is in every review of the product.
+    _made(await served.caller().post(f"/products/{product['id']}/reviews", json={"rating": 5, "text": "It shines."}))
+    collection = _made(await found.admin.post("/collections", json={"name": "Lanterns", "published": True}))
+    for path in (f"products/{product['id']}", f"families/{family['id']}", f"collections/{collection['id']}",
+                 f"categories/{category['id']}"):  # fmt: skip
+        answer = await found.admin.put(f"/{path}/translations/de", json={"name": "Laternen"})
+        assert answer.status_code == 204, answer.text
     found.values = {"category_id": category["id"], "product_id": product["id"], "media_id": media["id"]}
+    found.ids["/collections/by-slug", "slug"] = collection["slug"]
     found.ids["/products/by-slug", "slug"] = product["slug"]
     found.ids["/families/by-slug", "slug"] = family["slug"]
     return found

@@ -82,6 +82,15 @@ async def _unused_image(seeded: SeededService) -> Request:
     return Request({("/media", "media_id"): answer.json()["id"]})
 
 
+async def _collected(seeded: SeededService) -> Request:
+    return Request(body={"product_ids": [seeded.values["product_id"]]})
+
+
+async def _linked(seeded: SeededService) -> Request:
+    answer = await seeded.admin.post("/products", json=DRAFT)
+    return Request(body={"links": [{"product_id": answer.json()["id"], "kind": "accessory"}]})
+
+
 async def _client_with_secrets(seeded: SeededService) -> Request:
     body = {"name": "robots", "permissions": ["stock:read"], "owner_id": str(seeded.owner)}
     id = await _made(seeded, "/api-clients", body)
@@ -211,6 +220,8 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("user", "PUT /customer-groups/{group_id}/members/{user_id}"): _another(
         "/customer-groups", "group_id", {"name": "New"}
     ),
+    ("product", "PUT /collections/{collection_id}/products"): _collected,
+    ("product", "PUT /products/{product_id}/links"): _linked,
     ("product", "DELETE /categories/{category_id}"): _another("/categories", "category_id", {"name": "Empty"}),
     ("product", "POST /families/{family_id}/variants"): _with({"sku": "L", "price": DRAFT["price"]}),
     ("product", "DELETE /media/{media_id}"): _unused_image,

@@ -136,7 +136,7 @@ async def _texts(staff: Api, products: dict[str, str]) -> None:
     texts |= {f"/categories/{categories[name]}": {"name": german} for name, german in CATEGORY_TEXTS.items()}
 
     async def translate(path: str) -> None:
-        if await staff.get("product", f"{path}/translations"):
+        if (await staff.get("product", f"{path}/translations"))["items"]:
             return
         try:
             await staff.put("product", f"{path}/translations/{LANGUAGE}", texts[path])
