@@ -79,6 +79,8 @@ COPY service_kit service_kit
 COPY ${SERVICE}_service ${SERVICE}_service
 # The service may not write here: without this, every start would compile its code again.
 RUN python -m compileall -q contracts service_kit ${SERVICE}_service
+# The images of products, where they are in a volume: it belongs to the user that this directory belongs to.
+RUN install -d -o 10001 -g 10001 /images
 ARG VERSION=unknown REVISION=unknown
 LABEL org.opencontainers.image.title="online-mart/${SERVICE}" org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" org.opencontainers.image.revision="${REVISION}"

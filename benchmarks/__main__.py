@@ -31,6 +31,8 @@ CASES = (
         "consumer",
         "event_latency",
         "growth",
+        "search",
+        "typos",
         "idle",
     ),
     *("checkout", "order_latency", "order_to_paid", "race", "whole_flow", "flow_floor", "sizing"),

@@ -30,10 +30,11 @@ SELLER = {
     "ORDER_SELLER_ADDRESS": "1 Market Street,London EC1A 1BB,United Kingdom",
     "ORDER_SELLER_TAX_ID": "GB 999 9999 73",
 }
+LANGUAGES = {"PRODUCT_LOCALES": "en,de"}
 
 
 def new_shop() -> Shop:
-    return Shop(progress=progress, settings=SELLER)
+    return Shop(progress=progress, settings={**SELLER, **LANGUAGES})
 
 
 def running_shop() -> Shop:

@@ -8,6 +8,8 @@ from pydantic import StringConstraints
 from pydantic.functional_validators import AfterValidator
 
 SLUG_LENGTH = 80
+WORDS_OF_NAME = "to_tsvector('simple'::regconfig, spaced(name::text))"
+"""The indexed expression by which suggestions find categories and families."""
 
 
 def _storable(text: str) -> str:

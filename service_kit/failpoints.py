@@ -11,11 +11,12 @@ from pathlib import Path
 
 POINTS = frozenset(
     f"{step}.{moment}"
-    for step in ("commit", "publish", "mark", "inbox", "offsets", "gateway", "mail")
+    for step in ("commit", "publish", "mark", "inbox", "offsets", "gateway", "mail", "media")
     for moment in ("before", "after")
 )
 """`commit`: of a transaction with events; `publish` and `mark`: of a group of the outbox; `inbox`: of a batch of
-events; `offsets`: committed to the broker; `gateway`: a call that moves money; `mail`: a message sent."""
+events; `offsets`: committed to the broker; `gateway`: a call that moves money; `mail`: a message sent;
+`media`: an image stored."""
 
 _armed: str | None = None
 

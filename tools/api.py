@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -120,6 +121,20 @@ class Api:
         data = None if body is None else json.dumps(body).encode()
         is_repeatable = repeatable or key is not None
         return await self._call(service, "POST", path, is_repeatable, wait_for, data=data, headers=given)
+
+    async def put(self, service: str, path: str, body: Any) -> Any:
+        """Raises: ApiError, ApiUnreachable."""
+        return await self._call(service, "PUT", path, repeatable=True, data=json.dumps(body).encode())
+
+    async def patch(self, service: str, path: str, body: Any) -> Any:
+        """Raises: ApiError, ApiUnreachable."""
+        return await self._call(service, "PATCH", path, repeatable=True, data=json.dumps(body).encode())
+
+    async def upload(self, service: str, path: str, content: bytes) -> Any:
+        """Sends a file as it is, to an operation that takes the same file twice as one. Raises: ApiError,
+        ApiUnreachable."""
+        headers = {"Content-Type": "application/octet-stream"}
+        return await self._call(service, "POST", path, repeatable=True, data=BytesIO(content), headers=headers)
 
     async def find_or_create(self, service: str, path: str, body: Any, **query: Any) -> str:
         """The id of the first item that the query finds, or else of one that is created from `body`."""

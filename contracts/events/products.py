@@ -20,6 +20,12 @@ class ScheduledPrice(BaseModel, frozen=True):
     ends_at: AwareDatetime | None = None
 
 
+class GroupPrice(ScheduledPrice, frozen=True):
+    """A price for the customers of one group. Within a tier it goes before the public ones; nobody else may have it."""
+
+    customer_group: UUID
+
+
 class ProductEvent(Event, topic=PRODUCTS, source="/product_service", key="product_id", subject="product_id"):
     """The base class of events about a product."""
 
@@ -39,6 +45,9 @@ class ProductChanged(ProductEvent, type="mart.product.changed.v1"):
     weight_g: int | None = Field(default=None, description="of one piece, in grams; null: not known")
     category_path: list[UUID] = Field(default_factory=list, description="the category and all above it")
     prices: list[ScheduledPrice]
+    group_prices: list[GroupPrice] = Field(
+        default_factory=list, description="never among `prices`, which a consumer that doesn't know groups sells at"
+    )
 
 
 class ProductDeleted(ProductEvent, type="mart.product.deleted.v1", terminal=True):

@@ -2,11 +2,12 @@
 
 from datetime import UTC, datetime, timedelta
 from random import Random
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.events.products import ScheduledPrice
+from contracts.events.products import GroupPrice, ScheduledPrice
 from contracts.pricing import unit_price
 
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -69,3 +70,50 @@ def test_within_a_tier_the_latest_price_is_in_force_even_if_it_is_higher() -> No
     prices = [price(1000), price(1200, start=1)]
     assert unit_price(prices, 1, "GBP", BEGIN + timedelta(hours=1)) == 1200
     assert unit_price(prices, 1, "EUR", BEGIN) is None
+
+
+TRADE, CLUB, STRANGERS = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+def group_price(
+    amount: int, group: UUID, min_quantity: int = 1, start: int = 0, length: int | None = None
+) -> GroupPrice:
+    return GroupPrice(customer_group=group, **price(amount, min_quantity, start, length).model_dump())
+
+
+GROUP_PRICES = st.lists(
+    st.builds(
+        group_price, st.integers(0, 50), st.sampled_from([TRADE, CLUB, STRANGERS]), st.sampled_from([1, 2, 5, 9]),
+        st.integers(0, 9), st.none() | st.integers(1, 9),
+    ),
+    max_size=8,
+)  # fmt: skip
+
+
+@given(prices=PRICES, of_groups=GROUP_PRICES, hour=HOURS, quantity=st.integers(1, 12))
+def test_within_a_tier_a_price_of_ones_groups_goes_before_the_public_one(
+    prices: list[ScheduledPrice], of_groups: list[GroupPrice], hour: int, quantity: int
+) -> None:
+    now = BEGIN + timedelta(hours=hour)
+    own = [each for each in of_groups if each.customer_group in (TRADE, CLUB)]
+    tiers = []
+    for tier in {each.min_quantity for each in [*prices, *own] if each.min_quantity <= quantity}:
+        candidates = [
+            [each for each in schedule if each.min_quantity == tier and each.starts_at <= now and
+             (each.ends_at is None or now < each.ends_at)]
+            for schedule in (own, prices)
+        ]  # fmt: skip
+        if found := candidates[0] or candidates[1]:
+            tiers.append(max(found, key=lambda each: (each.starts_at, -each.amount)).amount)
+    groups = {TRADE, CLUB}
+    assert unit_price(prices, quantity, "GBP", now, of_groups, groups) == min(tiers, default=None)
+
+
+@given(prices=PRICES, of_groups=GROUP_PRICES, hour=HOURS, quantity=st.integers(1, 12))
+def test_others_never_get_the_price_of_a_group(
+    prices: list[ScheduledPrice], of_groups: list[GroupPrice], hour: int, quantity: int
+) -> None:
+    now = BEGIN + timedelta(hours=hour)
+    public = unit_price(prices, quantity, "GBP", now)
+    for groups in (frozenset[UUID](), frozenset({UUID(int=4)})):
+        assert unit_price(prices, quantity, "GBP", now, of_groups, groups) == public

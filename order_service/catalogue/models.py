@@ -1,5 +1,6 @@
 """Copies of other services' data; each row has the `version` of its source."""
 
+from collections.abc import Set
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -11,7 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Index, Text, Uuid, literal_c
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import Field
 
-from contracts.pricing import holds, unit_price
+from contracts.pricing import NO_GROUPS, holds, unit_price
 from order_service.base import Base
 
 
@@ -78,6 +79,13 @@ class Price:
     ends_at: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class GroupPrice(Price):
+    """A price for the customers of one group."""
+
+    customer_group: UUID
+
+
 PRICES = TypeAdapter(tuple[Price, ...])
 
 
@@ -89,12 +97,14 @@ def _prices(stored: str) -> tuple[Price, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What taxes, shipping and promotions depend on. `category_path`: the product's category and all above it."""
+    """What taxes, shipping, promotions and the prices of groups depend on. `category_path`: the product's category and
+    all above it."""
 
     tax_class: str = "standard"
     weight_g: int | None = None
     category_path: frozenset[UUID] = frozenset()
     family_id: UUID | None = None
+    group_prices: tuple[GroupPrice, ...] = ()
 
 
 NO_FACTS = Facts()
@@ -128,8 +138,11 @@ class Product:
     def orderable(self) -> bool:
         return self.status == "active"
 
-    def currencies(self, quantity: int, now: datetime) -> set[str]:
-        return {price.currency for price in self.prices if holds(price, quantity, now)}
+    def currencies(self, quantity: int, now: datetime, groups: Set[UUID] = NO_GROUPS) -> set[str]:
+        """In which it has a price for a customer of these groups."""
+        own = (price for price in self.facts.group_prices if price.customer_group in groups)
+        return {price.currency for price in (*self.prices, *own) if holds(price, quantity, now)}
 
-    def unit_price(self, quantity: int, currency: str, now: datetime) -> int | None:
-        return unit_price(self.prices, quantity, currency, now)
+    def unit_price(self, quantity: int, currency: str, now: datetime, groups: Set[UUID] = NO_GROUPS) -> int | None:
+        """For a customer of these groups."""
+        return unit_price(self.prices, quantity, currency, now, self.facts.group_prices, groups)

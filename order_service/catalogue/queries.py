@@ -10,7 +10,7 @@ from order_service.catalogue.models import CatalogueProduct, StockLevel
 from service_kit.database import Statement, Transaction, insert, rows
 
 COPIED = {"sku", "name", "status", "prices", "version"}
-FACTS = {"tax_class", "weight_g", "category_path", "family_id"}
+FACTS = {"tax_class", "weight_g", "category_path", "family_id", "group_prices"}
 
 UPSERT_PRODUCTS = Statement(f"""
 {insert("products", CatalogueProduct)}

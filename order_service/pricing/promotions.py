@@ -164,7 +164,7 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Buyer:
-    """Who orders, as far as promotions depend on it."""
+    """Who orders, as far as prices and promotions depend on it."""
 
     groups: Set[UUID] = frozenset()
     has_ordered: bool = False

@@ -128,7 +128,8 @@ def quote(
     If `currency` is None, the function picks one in which every item has a price, `preferred` if possible. An agreed
     price isn't converted: its currency must be `currency`.
     """
-    currency = currency or _common_currency(items, products, now, preferred)
+    groups = terms.buyer.groups
+    currency = currency or _common_currency(items, products, now, preferred, groups)
     lines: list[QuoteLine] = []
     unpriced: list[Unpriced] = []
     for position, item in enumerate(items, 1):
@@ -136,7 +137,7 @@ def quote(
         if product is None or not product.orderable:
             unpriced.append(Unpriced(position, item.product_id, product.status if product else "unknown"))
             continue
-        list_price = product.unit_price(item.quantity, currency, now)
+        list_price = product.unit_price(item.quantity, currency, now, groups)
         agreed = item.agreed_unit_price
         unit_price = agreed.amount if agreed else list_price
         if unit_price is None:
@@ -212,7 +213,7 @@ def quote_order(
     named = _named_currencies(items, asked, expected)
     found = quote(items, products, now, currency=min(named, default=None), preferred=preferred, terms=terms)
     if found.unpriced or len(named) > 1:
-        raise _not_orderable(found, items, products, now, named)
+        raise _not_orderable(found, items, products, now, named, terms.buyer.groups)
     if found.problems:
         raise found.problems[0]
     _check_expected(items, found, expected)
@@ -235,18 +236,20 @@ def quote_with_problems(
     found = quote(items, products, now, currency=min(named, default=None), preferred=preferred, terms=terms)
     problems = list(found.problems)
     if found.unpriced or len(named) > 1:
-        problems.insert(0, _not_orderable(found, items, products, now, named))
+        problems.insert(0, _not_orderable(found, items, products, now, named, terms.buyer.groups))
     if found.total > MAX_AMOUNT:
         problems.append(OrderTooLarge(total=found.total, most=MAX_AMOUNT))
     return found, problems
 
 
-def _common_currency(items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, preferred: str) -> str:
+def _common_currency(
+    items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, preferred: str, groups: Set[UUID]
+) -> str:
     """A currency in which every item that has any price has one; `preferred` if there is no such currency."""
     possible = []
     for item in items:
         product = products.get(item.product_id)
-        if product and product.orderable and (currencies := product.currencies(item.quantity, now)):
+        if product and product.orderable and (currencies := product.currencies(item.quantity, now, groups)):
             possible.append(currencies)
     shared = set.intersection(*possible) if possible else set()
     return preferred if preferred in shared else min(shared, default=preferred)
@@ -258,7 +261,12 @@ def _named_currencies(items: Sequence[OrderedItem], asked: str | None, expected:
 
 
 def _not_orderable(
-    found: Quote, items: Sequence[Item], products: Mapping[UUID, Product], now: datetime, named: Set[str]
+    found: Quote,
+    items: Sequence[Item],
+    products: Mapping[UUID, Product],
+    now: datetime,
+    named: Set[str],
+    groups: Set[UUID],
 ) -> Problem:
     """The reason why the items can't be ordered. An unknown product may be new: then a retry soon can succeed."""
     unavailable = [each._asdict() for each in found.unpriced if each.reason != NO_PRICE]
@@ -267,7 +275,7 @@ def _not_orderable(
         return ProductUnavailable(lines=unavailable, retry_after=1 if is_new else None)
     if len(named) > 1:
         return OneCurrencyPerOrder()
-    if not named and all(products[item.product_id].currencies(item.quantity, now) for item in items):
+    if not named and all(products[item.product_id].currencies(item.quantity, now, groups) for item in items):
         return OneCurrencyPerOrder()
     return ProductUnavailable(lines=[each._asdict() for each in found.unpriced])
 

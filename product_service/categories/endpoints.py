@@ -17,6 +17,7 @@ from product_service.categories.models import (
 from product_service.categories.schemas import CategoryChange, CategoryIn, CategoryOut, CategoryTree
 from product_service.languages import language_of
 from product_service.products.models import CategoryUnknown
+from product_service.products.translations import Entity
 from product_service.text import SLUG_LENGTH, Text
 from product_service.translations import queries as translations
 from service_kit.database.keyset import InvalidCursor
@@ -66,16 +67,16 @@ async def list_categories(
 ) -> Page[CategoryOut]:
     """Sorted by name in the main language. `GET /categories/tree` returns all of them at once."""
     response.headers["Vary"] = "Accept-Language"
-    names = await translations.category_names(tx, locale)
+    texts = await translations.texts_of(tx, Entity.CATEGORY, locale)
     found = await queries.page(tx, page.position, parent_id=parent_id, slug=slug)
-    return page.of(found, lambda each: CategoryOut.of(each, name=names.get(each.id, each.name)))
+    return page.of(found, lambda each: CategoryOut.of(each, **texts.get(each.id, {})))
 
 
 @router.get("/tree", summary="Get the tree of categories", openapi_extra=PUBLIC)
 async def read_category_tree(tx: Session, locale: Language, response: Response) -> CategoryTree:
     """All categories with their descendants, for a menu. Each level is sorted by name in the main language."""
     response.headers["Vary"] = "Accept-Language"
-    return CategoryTree.of(await queries.every(tx), await translations.category_names(tx, locale))
+    return CategoryTree.of(await queries.every(tx), await translations.texts_of(tx, Entity.CATEGORY, locale))
 
 
 @router.get("/{category_id}", summary="Get a category", openapi_extra=PUBLIC, responses=problems(NotFound))
@@ -83,8 +84,8 @@ async def read_category(category_id: UUID, tx: Session, locale: Language, respon
     """One category, with an `ETag` for a later change."""
     category = await queries.find(tx, category_id) or not_found(Category, category_id)
     response.headers["Vary"] = "Accept-Language"
-    names = await translations.category_names(tx, locale)
-    return tagged(response, CategoryOut.of(category, name=names.get(category.id, category.name)), category.version)
+    texts = await translations.texts_of(tx, Entity.CATEGORY, locale)
+    return tagged(response, CategoryOut.of(category, **texts.get(category.id, {})), category.version)
 
 
 @router.patch(

@@ -4,11 +4,12 @@ from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
+from sqlalchemy import Index, UniqueConstraint, text
 from sqlmodel import Field
 
 from product_service.base import Base
 from product_service.products.models import CategoryUnknown
+from product_service.text import WORDS_OF_NAME
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -43,6 +44,7 @@ class Category(Base, table=True):
     __table_args__ = (
         UniqueConstraint("parent_id", "name", postgresql_nulls_not_distinct=True),
         Index("ix_categories_name_id", "name", "id"),
+        Index("ix_categories_words", text(WORDS_OF_NAME), postgresql_using="gin"),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)

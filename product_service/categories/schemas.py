@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field, model_validator
@@ -68,10 +69,12 @@ class CategoryTree(BaseModel):
     items: list[CategoryNode]
 
     @classmethod
-    def of(cls, categories: Sequence[Category], names: Mapping[UUID, str]) -> "CategoryTree":
-        """Each level keeps the order of `categories`. `names`: those that are translated."""
+    def of(cls, categories: Sequence[Category], texts: Mapping[UUID, Mapping[str, Any]]) -> "CategoryTree":
+        """Each level keeps the order of `categories`. `texts`: the translated ones."""
         nodes = {
-            each.id: CategoryNode(id=each.id, name=names.get(each.id, each.name), slug=each.slug, children=[])
+            each.id: CategoryNode(
+                id=each.id, name=texts.get(each.id, {}).get("name", each.name), slug=each.slug, children=[]
+            )
             for each in categories
         }
         tree = cls(items=[])

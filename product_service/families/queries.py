@@ -16,7 +16,7 @@ _SHOW = f"""
 SELECT json_build_object(
     'id', f.id, 'name', coalesce(ft.fields ->> 'name', f.name), 'slug', f.slug,
     'description', coalesce(ft.fields ->> 'description', f.description), 'category_id', f.category_id,
-    'options', f.options, 'labels', coalesce(ft.fields -> 'labels', '{{}}'), 'version', f.version,
+    'options', f.options, 'images', f.images, 'labels', coalesce(ft.fields -> 'labels', '{{}}'), 'version', f.version,
     'price_from', CASE WHEN variants.currencies = 1
                        THEN json_build_object('amount', variants.cheapest, 'currency', variants.currency) END,
     'variants', variants.bodies,

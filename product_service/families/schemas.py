@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from contracts.money import Money
 from contracts.tax_class import TaxClass
 from product_service.products.models import Status
-from product_service.products.schemas import OptionName, OptionValue, Price, ProductOut, Weight
+from product_service.products.schemas import ImageOut, OptionName, OptionValue, Price, ProductOut, Weight
 from product_service.text import Line, Paragraphs, Sku
 from service_kit.schemas import RequestBody, RowOut, examples
 
@@ -96,7 +96,7 @@ class VariantsIn(RequestBody):
 
 class FamilyOut(RowOut):
     model_config = examples(
-        {"id": _ID, "slug": "apron", **_IN, "version": 1}
+        {"id": _ID, "slug": "apron", **_IN, "images": [], "version": 1}
         | dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z")
     )
 
@@ -106,6 +106,7 @@ class FamilyOut(RowOut):
     description: str | None
     category_id: UUID | None
     options: list[Option]
+    images: list[ImageOut]
     version: int
     created_at: datetime
     updated_at: datetime

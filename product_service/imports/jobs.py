@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from product_service.imports import queries, use_cases
 from product_service.imports.models import Kind
+from product_service.products.prior_prices import PriorPriceRule
 from product_service.settings import Settings
 from service_kit.database.faults import database_is_unavailable, may_be_retried
 from service_kit.jobs import Job
@@ -17,7 +18,8 @@ async def store(runtime: Runtime) -> bool:
 
 async def _store(runtime: Runtime, kind: Kind) -> bool:
     try:
-        return await use_cases.store_next(runtime.database, kind, runtime.resource(Settings).locales)
+        settings = runtime.resource(Settings)
+        return await use_cases.store_next(runtime.database, kind, settings.locales, PriorPriceRule.of(settings))
     except Exception as error:
         if not (database_is_unavailable(error) or may_be_retried(error)):
             await use_cases.note_failure(runtime.database, kind, error)

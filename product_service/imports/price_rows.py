@@ -19,6 +19,7 @@ from product_service.products import queries as product_queries
 from product_service.products import use_cases as products
 from product_service.products.models import Product
 from product_service.products.prices import PriceExists, ScheduledPrice
+from product_service.products.prior_prices import PriorPriceRule
 from service_kit.clock import utcnow
 from service_kit.database import Session
 from service_kit.problems import Problem
@@ -26,7 +27,9 @@ from service_kit.problems import Problem
 Schedules = dict[UUID, list[ScheduledPrice]]
 
 
-async def store(tx: Session, wanted: Import, rows: Sequence[Row], outcome: Outcome, **_: object) -> None:
+async def store(
+    tx: Session, wanted: Import, rows: Sequence[Row], outcome: Outcome, *, rule: PriorPriceRule, **_: object
+) -> None:
     """Stores the rows, and publishes each product once whose prices have changed."""
     await product_queries.share_tree(tx)
     known = await product_queries.lock_by_sku(tx, {row.sku for row in rows})
@@ -50,6 +53,7 @@ async def store(tx: Session, wanted: Import, rows: Sequence[Row], outcome: Outco
         if kind != "unchanged":
             touched[product.id] = product
     if touched:
+        await products.set_prior(tx, list(touched.values()), rule, now)
         await products.publish(tx, *touched.values())
 
 
@@ -62,7 +66,9 @@ def _store(tx: Session, mode: str, row: Row, product: Product, schedule: list[Sc
         if mode == Mode.UPDATE:
             raise RowFailed("price-unknown", "There is no price of this tier that starts then.", "starts_at")
         live = [each for each in schedule if _is_live(each, now)]
-        schedule.append(prices.add(tx, product, body.model_dump(), live, now))
+        price = ScheduledPrice(product_id=product.id, **body.model_dump())
+        prices.add(tx, price, live, now)
+        schedule.append(price)
         return "created"
     if mode == Mode.CREATE or same.amount != body.amount:
         raise PriceExists(price_id=str(same.id))

@@ -16,6 +16,7 @@ from product_service.imports.rows import Outcome, Row, row_failed
 from product_service.products import queries as product_queries
 from product_service.products import use_cases as products
 from product_service.products.models import Product
+from product_service.products.prior_prices import PriorPriceRule
 from product_service.products.schemas import ProductChange, ProductIn
 from product_service.products.translations import Entity, Translation
 from product_service.translations import queries as translation_queries
@@ -68,7 +69,9 @@ def path_of(text: str) -> list[str]:
     return [name.strip() for name in text.split(SEPARATOR)]
 
 
-async def store(tx: Session, wanted: Import, rows: Sequence[Row], outcome: Outcome, *, may_create: bool) -> None:
+async def store(
+    tx: Session, wanted: Import, rows: Sequence[Row], outcome: Outcome, *, may_create: bool, rule: PriorPriceRule
+) -> None:
     """Stores the rows, whose SKUs differ from each other, and publishes what has changed.
 
     Raises: CategoriesMissing, if the import creates them and `may_create`.
@@ -87,7 +90,8 @@ async def store(tx: Session, wanted: Import, rows: Sequence[Row], outcome: Outco
             if product is None:
                 new.append((row, ProductIn.model_validate({"sku": row.sku, **body}).columns(), texts))
                 continue
-            is_changed = bool(body) and await products.apply(tx, product, ProductChange.model_validate(body).columns())
+            columns = ProductChange.model_validate(body).columns()
+            is_changed = bool(body) and await products.apply(tx, product, columns, rule)
         except RowFailed as error:
             outcome.fail(wanted, row.record, error)
             continue

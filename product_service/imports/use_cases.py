@@ -20,6 +20,7 @@ from product_service.imports.models import (
 from product_service.imports.product_rows import CategoriesMissing
 from product_service.imports.records import BOM, Record, RowFailed, cells, end_of_record, values
 from product_service.imports.rows import Outcome, Row
+from product_service.products.prior_prices import PriorPriceRule
 from service_kit.clock import utcnow
 from service_kit.csv_lines import as_written
 from service_kit.database import Database, Session
@@ -110,7 +111,7 @@ async def cancel(tx: Session, import_id: UUID) -> Import:
     return wanted
 
 
-async def store_next(database: Database, kind: Kind, locales: Sequence[str]) -> bool:
+async def store_next(database: Database, kind: Kind, locales: Sequence[str], rule: PriorPriceRule) -> bool:
     """Stores the next rows of the oldest import of this kind that has not ended. Returns whether there may be more.
 
     The rows, their events, and the position of the next row are one transaction: a process that is killed loses what it
@@ -123,7 +124,7 @@ async def store_next(database: Database, kind: Kind, locales: Sequence[str]) -> 
                 wanted = await queries.lock_next(tx, kind)
                 if wanted is None:
                     return False
-                await _store_batch(tx, wanted, locales, most, may_create=may_create)
+                await _store_batch(tx, wanted, locales, most, may_create=may_create, rule=rule)
             return True
         except _FirstFailure as stop:
             most = max(stop.before, 1)
@@ -132,7 +133,9 @@ async def store_next(database: Database, kind: Kind, locales: Sequence[str]) -> 
             may_create = False
 
 
-async def _store_batch(tx: Session, wanted: Import, locales: Sequence[str], most: int, *, may_create: bool) -> None:
+async def _store_batch(
+    tx: Session, wanted: Import, locales: Sequence[str], most: int, *, may_create: bool, rule: PriorPriceRule
+) -> None:
     records, position = await _records(tx, wanted, most)
     outcome, rows = Outcome(), []
     seen: set[str] = set()
@@ -149,7 +152,7 @@ async def _store_batch(tx: Session, wanted: Import, locales: Sequence[str], most
         seen.add(row.sku)
         rows.append(row)
     if rows:
-        await _STORE[Kind(wanted.kind)](tx, wanted, rows, outcome, may_create=may_create)
+        await _STORE[Kind(wanted.kind)](tx, wanted, rows, outcome, may_create=may_create, rule=rule)
     await _finish_batch(tx, wanted, records, position, outcome)
 
 

@@ -6,7 +6,7 @@ from alembic import op
 from service_kit.audit.triggers import audit
 
 revision = "0113"
-down_revision = "0105"
+down_revision = "0112"
 branch_labels = None
 depends_on = None
 
@@ -29,7 +29,7 @@ def upgrade() -> None:
     op.create_table(
         "reviews",
         sa.Column("id", sa.Uuid(), nullable=False),
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("reviewed_id", sa.Uuid(), nullable=False),
         sa.Column("product_id", sa.Uuid(), nullable=False),
         sa.Column("author_id", sa.Uuid(), nullable=True),
         sa.Column("author", sa.String(), nullable=True),
@@ -49,14 +49,14 @@ def upgrade() -> None:
             "status IN ('pending', 'published', 'rejected', 'withdrawn')", name=op.f("ck_reviews_status")
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_reviews")),
-        sa.UniqueConstraint("subject_id", "author_id", name=op.f("uq_reviews_subject_id_author_id")),
+        sa.UniqueConstraint("reviewed_id", "author_id", name=op.f("uq_reviews_reviewed_id_author_id")),
     )
-    op.create_index("ix_reviews_subject_id_status_id", "reviews", ["subject_id", "status", "id"])
+    op.create_index("ix_reviews_reviewed_id_status_id", "reviews", ["reviewed_id", "status", "id"])
     op.create_index("ix_reviews_status_id", "reviews", ["status", "id"])
     op.create_index("ix_reviews_author_id", "reviews", ["author_id", "id"])
     op.create_table(
         "review_stats",
-        sa.Column("subject_id", sa.Uuid(), nullable=False),
+        sa.Column("reviewed_id", sa.Uuid(), nullable=False),
         *(sa.Column(name, sa.Integer(), server_default="0", nullable=False) for name in STARS),
         sa.Column("version", sa.Integer(), server_default="1", nullable=False),
         sa.Column("count", sa.Integer(), sa.Computed(" + ".join(STARS), persisted=True)),
@@ -66,7 +66,7 @@ def upgrade() -> None:
             sa.Computed("stars_1 + 2 * stars_2 + 3 * stars_3 + 4 * stars_4 + 5 * stars_5", persisted=True),
         ),
         sa.CheckConstraint(f"least({', '.join(STARS)}) >= 0", name=op.f("ck_review_stats_stars")),
-        sa.PrimaryKeyConstraint("subject_id", name=op.f("pk_review_stats")),
+        sa.PrimaryKeyConstraint("reviewed_id", name=op.f("pk_review_stats")),
     )
     # What the author wrote is the author's, and not repeated in the log.
     op.execute(audit("reviews", "review", withheld=["author", "title", "text"]))

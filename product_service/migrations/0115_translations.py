@@ -1,4 +1,4 @@
-"""texts of products, families and categories in other languages."""
+"""texts of products, families, categories and collections in other languages."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -11,7 +11,7 @@ down_revision = "0114"
 branch_labels = None
 depends_on = None
 
-# A foreign key can't refer to one of three tables.
+# A foreign key can't refer to one of several tables.
 FORGET = """
 CREATE FUNCTION forget_translations() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -36,7 +36,9 @@ def upgrade() -> None:
         sa.Column("fields", postgresql.JSONB(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
-        sa.CheckConstraint("entity IN ('product', 'family', 'category')", name=op.f("ck_translations_entity")),
+        sa.CheckConstraint(
+            "entity IN ('product', 'family', 'category', 'collection')", name=op.f("ck_translations_entity")
+        ),
         sa.PrimaryKeyConstraint("entity", "entity_id", "locale", name=op.f("pk_translations")),
     )
     op.execute(audit("translations", "translation", id="entity_id"))

@@ -7,7 +7,7 @@ from sqlalchemy.dialects import postgresql
 from service_kit.audit.triggers import audit
 
 revision = "0117"
-down_revision = "0115"
+down_revision = "0116"
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
+from contracts.money import Money
+from product_service.prices.explain import Verdict
 from product_service.products.schemas import MAX_AMOUNT
 from service_kit.iso_codes import Currency
 from service_kit.schemas import RequestBody, RowOut, examples
@@ -18,6 +20,7 @@ _IN: dict[str, Any] = {
     "starts_at": "2027-01-01T00:00:00Z",
     "ends_at": "2027-02-01T00:00:00Z",
 }
+_GROUP = "0199c1a0-5b00-7a10-8c00-000000000051"
 _ID = "0199c1a0-5b00-7a10-8c00-000000000009"
 
 
@@ -31,6 +34,12 @@ class PriceIn(RequestBody):
     ends_at: Time | None = Field(default=None, description="it does not apply from then on; default: no end")
 
 
+class GroupPriceIn(PriceIn):
+    model_config = examples({"customer_group": _GROUP, **_IN})
+
+    customer_group: UUID = Field(description="the id of a customer group of the user service")
+
+
 class PriceEnd(RequestBody):
     model_config = examples({"ends_at": "2027-01-15T00:00:00Z"}, {})
 
@@ -38,7 +47,16 @@ class PriceEnd(RequestBody):
 
 
 class PriceOut(RowOut):
-    model_config = examples({"id": _ID, "product_id": _ID, **_IN, "created_at": "2026-12-01T00:00:00Z"})
+    model_config = examples(
+        {
+            "id": _ID,
+            "product_id": _ID,
+            **_IN,
+            "prior_amount": 255,
+            "list_id": None,
+            "created_at": "2026-12-01T00:00:00Z",
+        }
+    )
 
     id: UUID
     product_id: UUID
@@ -47,4 +65,67 @@ class PriceOut(RowOut):
     min_quantity: int
     starts_at: datetime
     ends_at: datetime | None
+    prior_amount: int | None = Field(
+        description="the lowest public price of one piece in the 30 days before it starts; null: none is known, or it"
+        " is a price of more pieces"
+    )
+    list_id: UUID | None = Field(description="the price list that it is part of")
     created_at: datetime
+
+
+class GroupPriceOut(RowOut):
+    model_config = examples(
+        {"id": _ID, "product_id": _ID, "customer_group": _GROUP, **_IN}
+        | {"list_id": None, "created_at": "2026-12-01T00:00:00Z"}
+    )
+
+    id: UUID
+    product_id: UUID
+    customer_group: UUID
+    amount: int
+    currency: str
+    min_quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+    list_id: UUID | None = Field(description="the price list that it is part of")
+    created_at: datetime
+
+
+class BasePriceOut(RowOut):
+    model_config = examples(
+        {"amount": 255, "currency": "GBP", "effective_from": "2026-12-01T00:00:00Z", "prior_amount": 295}
+    )
+
+    amount: int
+    currency: str
+    effective_from: datetime
+    prior_amount: int | None = Field(description="the lowest public price in the 30 days before; null: none is known")
+
+
+class CandidateOut(RowOut):
+    id: UUID | None = Field(description="null: the base price")
+    amount: int
+    currency: str
+    min_quantity: int
+    starts_at: datetime
+    ends_at: datetime | None
+    prior_amount: int | None
+    list_id: UUID | None
+    customer_group: UUID | None
+    rule_id: UUID | None = Field(description="the price rule that has set it; null: staff have")
+    why: list[dict[str, Any]] | None = Field(
+        description="the steps of the rule's calculation, each with the amount after it"
+    )
+    verdict: Verdict = Field(
+        description="`applies`, or why it doesn't: `started-earlier`: another price of the tier started later;"
+        " `group-goes-first`: the tier has a price of the group; `other-tier-is-lower`: another tier has a lower one"
+    )
+
+
+class ExplanationOut(BaseModel):
+    quantity: int
+    currency: str
+    at: datetime
+    customer_group: UUID | None
+    unit_price: Money | None = Field(description="null: no price applied in this currency")
+    candidates: list[CandidateOut] = Field(description="the one that applies first, then by start, the last first")

@@ -17,8 +17,10 @@ from product_service.products.models import (
     ProductHasHistory,
     SkuTaken,
 )
+from product_service.products.prior_prices import PriorPriceRule
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.products.schemas import ProductChange, ProductIn, ProductOut
+from product_service.settings import Settings
 from product_service.text import SLUG_LENGTH
 from service_kit.clock import utcnow
 from service_kit.http.etag import NOT_MODIFIED, IfMatch, IfNoneMatch, is_known
@@ -44,7 +46,12 @@ async def _price_query(
     return PriceQuery(utcnow(), quantity, currency, may_read_hidden(who), language_of(request))
 
 
+async def _prior_price_rule(request: Request) -> PriorPriceRule:
+    return PriorPriceRule.of(request.app.state.runtime.resource(Settings))
+
+
 RequestedPrice = Annotated[PriceQuery, Depends(_price_query)]
+PriorPrices = Annotated[PriorPriceRule, Depends(_prior_price_rule)]
 
 
 def may_read_hidden(who: Principal | None) -> bool:
@@ -113,9 +120,11 @@ async def read_product_by_slug(
     response_model=ProductOut,
     responses=problems(NotFound, *_CONFLICTS, NotADraftAgain, PreconditionFailed),
 )
-async def change_product(product_id: UUID, body: ProductChange, expected: IfMatch, tx: Session, _: Manager) -> Response:
+async def change_product(
+    product_id: UUID, body: ProductChange, expected: IfMatch, tx: Session, rule: PriorPrices, _: Manager
+) -> Response:
     """An absent field is not changed. SKU and slug never change. `active` puts it on sale, `archived` off sale."""
-    await use_cases.change(tx, product_id, expected, body.columns())
+    await use_cases.change(tx, product_id, expected, body.columns(), rule)
     return rendered(await use_cases.shown(tx, product_id))
 
 

@@ -8,11 +8,12 @@ from math import prod
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, Index
+from sqlalchemy import Column, Index, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field
 
 from product_service.base import Base
+from product_service.text import WORDS_OF_NAME
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from service_kit.problems import Problem
@@ -52,7 +53,10 @@ class Family(Base, table=True):
     """`options`: each with its `name` and `values`, in the sequence in which they are shown."""
 
     __tablename__ = "families"
-    __table_args__ = (Index("ix_families_category_id", "category_id"),)
+    __table_args__ = (
+        Index("ix_families_category_id", "category_id"),
+        Index("ix_families_words", text(WORDS_OF_NAME), postgresql_using="gin"),
+    )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
     name: str
@@ -60,6 +64,10 @@ class Family(Base, table=True):
     description: str | None = None
     category_id: UUID | None = Field(default=None, foreign_key="categories.id")
     options: list[dict[str, Any]] = Field(sa_column=Column(JSONB, nullable=False))
+    images: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSONB, nullable=False, server_default=text("'[]'::jsonb"))
+    )
+    """A copy of what `media` stores of its images, so that a family is read from one row."""
     version: int = 1
     created_at: datetime = Field(default_factory=utcnow)
     updated_at: datetime = Field(default_factory=utcnow)

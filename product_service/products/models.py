@@ -45,6 +45,9 @@ class ProductHasHistory(Problem, status=409, type="product-has-history"):
 BY_CHARACTER = "by_character(({0}name::text || ' '::text) || COALESCE({0}description, ''::character varying)::text)"
 """The indexed expression that is searched by character, as PostgreSQL prints it. {0}: the table's alias and a dot."""
 
+COMPOUND_PARTS = "compound_parts({0}name::text)"
+"""The indexed expression that is searched for the parts of what PostgreSQL indexes as one word, such as `red/white`."""
+
 _SEARCH_VECTOR = (
     "(setweight(to_tsvector('english'::regconfig, fold((sku || ' '::text) || name)), 'A'::\"char\")"
     " || setweight(to_tsvector('english'::regconfig, fold(COALESCE(description, ''::text))), 'D'::\"char\"))"
@@ -68,15 +71,25 @@ class Product(Base, table=True):
             "uq_products_variant", "family_id", "options", unique=True, postgresql_where=text("family_id IS NOT NULL")
         ),
         Index("uq_products_gtin", "gtin", unique=True, postgresql_where=text("gtin IS NOT NULL")),
+        Index("ix_products_tags", "tags", postgresql_using="gin", postgresql_ops={"tags": "jsonb_path_ops"}),
         Index(
             "ix_products_external_ids",
             "external_ids",
             postgresql_using="gin",
             postgresql_ops={"external_ids": "jsonb_path_ops"},
         ),
+        Index(
+            "ix_products_attributes",
+            "attributes",
+            postgresql_using="gin",
+            postgresql_ops={"attributes": "jsonb_path_ops"},
+        ),
+        Index("ix_products_options", "options", postgresql_using="gin", postgresql_ops={"options": "jsonb_path_ops"}),
+        Index("ix_products_brand", "brand", postgresql_where=text("brand IS NOT NULL")),
         Index("ix_products_status_created_at", "status", "created_at", "id"),
         Index("ix_products_status_sort_key", "status", "sort_key", "id"),
         Index("ix_products_by_character", text(BY_CHARACTER.format("")), postgresql_using="gin"),
+        Index("ix_products_compound_parts", text(COMPOUND_PARTS.format("")), postgresql_using="gin"),
         Index("ix_products_without_sort_key", "id", postgresql_where=text("sort_key = ''")),
         # PostgreSQL computes the columns that are searched; sessions never load them. Migration 0100 creates `fold`,
         # which removes case and accents.
@@ -112,10 +125,14 @@ class Product(Base, table=True):
     meta: dict[str, Any] = Field(default_factory=dict, sa_column=_json("{}"))
     """Whatever staff and other systems keep here; the shop doesn't read it."""
     seo: dict[str, str] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    tags: list[str] = Field(default_factory=list, sa_column=_json("[]"))
     images: list[dict[str, Any]] = Field(default_factory=list, sa_column=_json("[]"))
     """A copy of what `media` stores of its images, so that a product is read from one row."""
     price_amount: int = Field(sa_type=BigInteger)
     price_currency: str
+    price_prior_amount: int | None = Field(default=None, sa_type=BigInteger)
+    """The lowest public price shortly before the base price was last changed, as `prior_prices` computes it."""
+    activated_at: datetime | None = Field(default=None, description="null for drafts, and for products of old releases")
     tax_class: str = Field(default="standard", sa_column_kwargs={"server_default": "standard"})
     weight_g: int | None = Field(default=None, description="of one piece, in grams; null: not known")
     status: str = Status.DRAFT
@@ -123,10 +140,18 @@ class Product(Base, table=True):
     created_at: datetime = Field(default_factory=utcnow)
     updated_at: datetime = Field(default_factory=utcnow)
 
+    @property
+    def on_sale_since(self) -> datetime | None:
+        """When it was put on sale first. Releases before 0.10 didn't record it: then it counts as on sale since its
+        creation, so that no price that customers may have seen is left out of a prior price."""
+        return None if self.status == Status.DRAFT else self.activated_at or self.created_at
+
     def change(self, changes: dict[str, Any]) -> bool:
         """Sets the fields that differ. Returns whether any did. Raises: NotADraftAgain."""
         if changes.get("status") == Status.DRAFT != self.status:
             raise NotADraftAgain(product_status=self.status)
+        if changes.get("status") == Status.ACTIVE and self.status == Status.DRAFT:
+            self.activated_at = utcnow()
         differing = {name: value for name, value in changes.items() if getattr(self, name) != value}
         self.sqlmodel_update(differing)
         return bool(differing)

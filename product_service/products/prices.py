@@ -1,9 +1,11 @@
 """Scheduled prices, and their rules."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, ForeignKey, Index, Uuid, and_, or_, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, ColumnElement, Index, and_, or_, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, col
 
 from product_service.base import Base
@@ -31,35 +33,21 @@ class PriceScheduleFull(Problem, status=409, type="price-schedule-full"):
     """The product has {limit} prices that count or will, which is the limit: end some first."""
 
 
-class ScheduledPrice(Base, table=True):
+class UnitPrice(Base):
     """A unit price from `min_quantity` pieces on, from `starts_at` until before `ends_at`.
 
     Prices may overlap: of those with the same `min_quantity` (a tier), the one that started last applies. No price is
     deleted: one that is cancelled before its start ends at its start.
     """
 
-    __tablename__ = "prices"
-    __table_args__ = (
-        CheckConstraint("amount > 0", name="amount"),
-        CheckConstraint("min_quantity > 0", name="min_quantity"),
-        CheckConstraint("ends_at >= starts_at", name="ends_at"),
-        # Of two prices with the same start, neither would have started last.
-        Index(
-            "uq_prices_start",
-            *("product_id", "currency", "min_quantity", "starts_at"),
-            unique=True,
-            postgresql_where=text("ends_at IS NULL OR ends_at > starts_at"),
-        ),
-        Index("ix_prices_product_id_starts_at", "product_id", "starts_at", "id"),
-    )
-
     id: UUID = Field(default_factory=uuid7, primary_key=True)
-    product_id: UUID = Field(sa_column=Column(Uuid, ForeignKey("products.id", ondelete="CASCADE"), nullable=False))
+    product_id: UUID = Field(foreign_key="products.id", ondelete="CASCADE")
     amount: int = Field(sa_type=BigInteger)
     currency: str
     min_quantity: int
     starts_at: datetime
     ends_at: datetime | None = None
+    list_id: UUID | None = Field(default=None, description="the price list that it is part of")
     created_at: datetime = Field(default_factory=utcnow)
 
     @classmethod
@@ -67,6 +55,11 @@ class ScheduledPrice(Base, table=True):
         """The SQL condition of prices that apply at `now` or later."""
         ends_at = col(cls.ends_at)
         return or_(ends_at.is_(None), and_(ends_at > now, ends_at > cls.starts_at))
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Two prices that apply at some time never have the same: neither would have started last."""
+        return self.currency, self.min_quantity, self.starts_at
 
     def check_period(self) -> None:
         """Raises: PriceEndsTooEarly."""
@@ -79,9 +72,65 @@ class ScheduledPrice(Base, table=True):
             raise PriceEnded(ends_at=self.ends_at.isoformat())
         self.ends_at = max(at or now, now, self.starts_at)
 
-    def collides_with(self, other: "ScheduledPrice") -> bool:
-        mine = (self.currency, self.min_quantity, self.starts_at)
-        return mine == (other.currency, other.min_quantity, other.starts_at)
+
+_APPLIES = text("ends_at IS NULL OR ends_at > starts_at")
+_IN_LIST = text("list_id IS NOT NULL")
+
+
+class ScheduledPrice(UnitPrice, table=True):
+    """A price for everybody."""
+
+    __tablename__ = "prices"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("min_quantity > 0", name="min_quantity"),
+        CheckConstraint("ends_at >= starts_at", name="ends_at"),
+        Index(
+            "uq_prices_start",
+            *("product_id", "currency", "min_quantity", "starts_at"),
+            unique=True,
+            postgresql_where=_APPLIES,
+        ),
+        Index("ix_prices_product_id_starts_at", "product_id", "starts_at", "id"),
+        Index("ix_prices_list_id", "list_id", "product_id", postgresql_where=_IN_LIST),
+        Index("ix_prices_rule_id", "rule_id", "product_id", postgresql_where=text("rule_id IS NOT NULL")),
+    )
+
+    prior_amount: int | None = Field(default=None, sa_type=BigInteger)
+    """The lowest public price of one piece shortly before the start, as `prior_prices` computes it; null: none is
+    known, or the price is a tier's."""
+    rule_id: UUID | None = Field(default=None, description="the price rule that has set it; null: staff have")
+    why: list[dict[str, Any]] | None = Field(default=None, sa_column=Column(JSONB(none_as_null=True)))
+    """The steps of the rule's calculation."""
+
+
+class GroupPrice(UnitPrice, table=True):
+    """A price for the customers of one group only.
+
+    It has a table of its own, so that no statement about public prices, nor a process of a release that doesn't know
+    groups, can show it to others.
+    """
+
+    __tablename__ = "group_prices"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount"),
+        CheckConstraint("min_quantity > 0", name="min_quantity"),
+        CheckConstraint("ends_at >= starts_at", name="ends_at"),
+        Index(
+            "uq_group_prices_start",
+            *("product_id", "customer_group", "currency", "min_quantity", "starts_at"),
+            unique=True,
+            postgresql_where=_APPLIES,
+        ),
+        Index("ix_group_prices_product_id_starts_at", "product_id", "starts_at", "id"),
+        Index("ix_group_prices_list_id", "list_id", "product_id", postgresql_where=_IN_LIST),
+    )
+
+    customer_group: UUID
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        return self.customer_group, *super().key
 
 
 class BasePrice(Base, table=True):
@@ -100,3 +149,15 @@ class BasePrice(Base, table=True):
     amount: int = Field(sa_type=BigInteger)
     currency: str
     effective_from: datetime
+    prior_amount: int | None = Field(default=None, sa_type=BigInteger, description="as that of a scheduled price")
+
+
+class QueuedProduct(Base, table=True):
+    """A product for which price rules are to be evaluated from `due_at` on. It may not exist: stock can arrive before
+    it."""
+
+    __tablename__ = "price_rule_queue"
+    __table_args__ = (Index("ix_price_rule_queue_due_at", "due_at"),)
+
+    product_id: UUID = Field(primary_key=True)
+    due_at: datetime

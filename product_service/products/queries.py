@@ -1,32 +1,34 @@
 """Every statement about one product."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import func, text
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from product_service.availability.models import Availability
 from product_service.products.families import Family
 from product_service.products.models import Product, Republication
-from product_service.products.prices import ScheduledPrice
+from product_service.products.prices import BasePrice, ScheduledPrice, UnitPrice
 from service_kit.database import AnySession, Connection, Session, Statement, Transaction, insert
 
+Kind = TypeVar("Kind", bound=UnitPrice)
 # The unit price for a `PriceQuery`, by the rule of contracts/pricing.py. The base price counts as one for a single
 # piece that started when the product was created, so that every scheduled price for a single piece takes precedence.
 UNIT_PRICE = """
 LEFT JOIN LATERAL (
-    SELECT amount, currency
+    SELECT amount, currency, prior_amount
     FROM (
-        SELECT DISTINCT ON (min_quantity) amount, currency
+        SELECT DISTINCT ON (min_quantity) amount, currency, prior_amount
         FROM (
-            SELECT p.price_amount, p.price_currency, 1, p.created_at, NULL::timestamptz
+            SELECT p.price_amount, p.price_currency, 1, p.created_at, NULL::timestamptz, p.price_prior_amount
             UNION ALL
-            SELECT amount, currency, min_quantity, starts_at, ends_at FROM prices WHERE product_id = p.id
-        ) AS schedule (amount, currency, min_quantity, starts_at, ends_at)
+            SELECT amount, currency, min_quantity, starts_at, ends_at, prior_amount FROM prices WHERE product_id = p.id
+        ) AS schedule (amount, currency, min_quantity, starts_at, ends_at, prior_amount)
         WHERE currency = coalesce(:query.currency::text, p.price_currency) AND min_quantity <= :query.quantity::int
           AND starts_at <= :query.at::timestamptz AND (ends_at IS NULL OR ends_at > :query.at::timestamptz)
         ORDER BY min_quantity, starts_at DESC, amount
@@ -48,17 +50,20 @@ json_build_object(
     'id', p.id, 'sku', p.sku, 'slug', p.slug, 'name', coalesce(tr.fields ->> 'name', p.name),
     'description', coalesce(tr.fields ->> 'description', p.description),
     'category_id', p.category_id, 'attributes', p.attributes, 'family_id', p.family_id, 'options', p.options,
-    'brand', p.brand, 'gtin', p.gtin, 'dimensions', p.dimensions,
+    'brand', p.brand, 'gtin', p.gtin, 'tags', p.tags, 'dimensions', p.dimensions,
     'seo', coalesce(tr.fields -> 'seo', p.seo), 'images', p.images,
     'external_ids', CASE WHEN :query.hidden_too::boolean THEN p.external_ids END,
     'metadata', CASE WHEN :query.hidden_too::boolean THEN p.meta END,
     'rating', (
         SELECT json_build_object('average', round(r.total::numeric / r.count, 2)::text, 'count', r.count)
-        FROM review_stats r WHERE r.subject_id = coalesce(p.family_id, p.id) AND r.count > 0
+        FROM review_stats r WHERE r.reviewed_id = coalesce(p.family_id, p.id) AND r.count > 0
     ),
     'price', json_build_object('amount', p.price_amount, 'currency', p.price_currency),
     'unit_price', CASE WHEN unit.amount IS NOT NULL
                        THEN json_build_object('amount', unit.amount, 'currency', unit.currency) END,
+    'reduction', CASE WHEN unit.amount < unit.prior_amount THEN json_build_object(
+        'prior', json_build_object('amount', unit.prior_amount, 'currency', unit.currency),
+        'percent', (unit.prior_amount - unit.amount) * 100 / unit.prior_amount) END,
     'tax_class', p.tax_class, 'weight_g', p.weight_g, 'status', p.status,
     'availability', json_build_object(
         'available', coalesce(a.available, 0), 'on_hand', coalesce(a.on_hand, 0), 'reserved', coalesce(a.reserved, 0),
@@ -69,8 +74,8 @@ json_build_object(
 )
 """
 BODY = f"{BODY_JSON}::text"
-TAG = """concat_ws('.', p.version, coalesce(a.version, 0), unit.amount, (
-    SELECT r.version FROM review_stats r WHERE r.subject_id = coalesce(p.family_id, p.id)
+TAG = """concat_ws('.', p.version, coalesce(a.version, 0), unit.amount, unit.prior_amount, (
+    SELECT r.version FROM review_stats r WHERE r.reviewed_id = coalesce(p.family_id, p.id)
 ), tr.locale, tr.version)"""
 JOINS = f"{AVAILABILITY} {UNIT_PRICE} {TRANSLATION}"
 """What `BODY_JSON` and `TAG` need besides the product `p`."""
@@ -106,6 +111,13 @@ _BELOW = text("""category_id IN (
         SELECT CAST(:category_id AS uuid) AS id
         UNION ALL SELECT c.id FROM categories c JOIN below ON c.parent_id = below.id
     ) SELECT id FROM below)""")
+
+# Products are queued for the rules of prices, if there are any. Rows are locked in the order of their products.
+QUEUE = "INSERT INTO price_rule_queue (product_id, due_at)"
+QUEUE_CHANGED = Statement(f"""
+{QUEUE} SELECT id, :now::timestamptz FROM unnest(:ids::uuid[]) AS id WHERE EXISTS (SELECT FROM price_rules) ORDER BY id
+ON CONFLICT (product_id) DO UPDATE SET due_at = least(price_rule_queue.due_at, excluded.due_at)
+""")
 
 # An import creates thousands of products, so this does without the overhead of an ORM session.
 INSERT = Statement(f"{insert('new', Product, *Product.model_fields)} ON CONFLICT DO NOTHING")
@@ -214,6 +226,12 @@ async def lock(tx: Session, product_id: UUID) -> Product | None:
     return await tx.get(Product, product_id, with_for_update=True, populate_existing=True)
 
 
+async def lock_all(tx: Session, ids: Collection[UUID]) -> Sequence[Product]:
+    """Locks these products, in the order of their ids. Those that were deleted are missing."""
+    found = select(Product).where(col(Product.id).in_(ids)).order_by(col(Product.id))
+    return (await tx.exec(found.with_for_update().execution_options(populate_existing=True))).all()
+
+
 async def lock_category(tx: Transaction | Session, category_id: UUID) -> bool:
     """Keeps the category from being deleted before the transaction ends. Returns False if there is none."""
     return bool(await LOCK_CATEGORY.fetch(tx, id=category_id))
@@ -266,17 +284,25 @@ async def had_stock(tx: Session, product_id: UUID) -> bool:
     return await tx.get(Availability, product_id) is not None
 
 
-async def scheduled_prices(tx: Session, product_id: UUID, now: datetime) -> Sequence[ScheduledPrice]:
-    """The prices that apply now or later, sorted by currency, tier and start."""
-    return (await scheduled_prices_of(tx, [product_id], now))[product_id]
+async def live_prices(tx: Session, kind: type[Kind], ids: Collection[UUID], now: datetime) -> Sequence[Kind]:
+    """The prices of these products that apply now or later, sorted by product, currency, tier and start."""
+    live = select(kind).where(col(kind.product_id).in_(ids), kind.live(now))
+    order = map(col, (kind.product_id, kind.currency, kind.min_quantity, kind.starts_at))
+    return (await tx.exec(live.order_by(*order, col(kind.id)))).all()
 
 
-async def scheduled_prices_of(
-    tx: Session, product_ids: Sequence[UUID], now: datetime
-) -> dict[UUID, list[ScheduledPrice]]:
-    live = select(ScheduledPrice).where(col(ScheduledPrice.product_id).in_(product_ids), ScheduledPrice.live(now))
-    order = ScheduledPrice.currency, col(ScheduledPrice.min_quantity), col(ScheduledPrice.starts_at)
-    found: dict[UUID, list[ScheduledPrice]] = {each: [] for each in product_ids}
-    for price in await tx.exec(live.order_by(*order)):
-        found[price.product_id].append(price)
-    return found
+async def public_prices_since(tx: Session, ids: Collection[UUID], begin: datetime) -> Sequence[ScheduledPrice]:
+    """The scheduled prices of one piece that applied at `begin`, have done since, or will."""
+    prices = select(ScheduledPrice).where(col(ScheduledPrice.product_id).in_(ids), ScheduledPrice.live(begin))
+    return (await tx.exec(prices.where(ScheduledPrice.min_quantity == 1))).all()
+
+
+async def base_prices_since(tx: Session, ids: Collection[UUID], begin: datetime) -> Sequence[BasePrice]:
+    """The base price of each product at `begin`, and all later ones, in the sequence of their times."""
+    earlier = aliased(BasePrice)
+    first = select(func.max(earlier.effective_from)).where(
+        earlier.product_id == BasePrice.product_id, col(earlier.effective_from) <= begin
+    )
+    known = func.coalesce(first.scalar_subquery(), begin)
+    found = select(BasePrice).where(col(BasePrice.product_id).in_(ids), col(BasePrice.effective_from) >= known)
+    return (await tx.exec(found.order_by(col(BasePrice.effective_from)))).all()

@@ -49,6 +49,7 @@ Options = Annotated[
 ]
 Gtin = Annotated[
     str,
+    StringConstraints(max_length=40),
     AfterValidator(_gtin),
     Field(description="the number in the bar code: 8, 12, 13 or 14 digits, the last of which checks the others"),
 ]
@@ -60,6 +61,12 @@ ExternalIds = Annotated[
 Metadata = Annotated[
     dict[AttributeName, bool | WholeNumber | FiniteFloat | Annotated[str, Field(max_length=2000), Storable] | None],
     Field(max_length=50, description="for your own programs, and of no effect here; only staff see it"),
+]
+Tag = Annotated[str, StringConstraints(strip_whitespace=True, to_lower=True, min_length=1, max_length=40), Storable]
+Tags = Annotated[
+    list[Tag],
+    AfterValidator(lambda tags: sorted(set(tags))),
+    Field(max_length=30, description="words in small letters, by which lists can be filtered"),
 ]
 Millimetres = Annotated[int, Field(gt=0, le=100_000)]
 Weight = Annotated[int, Field(gt=0, le=1_000_000_000, description="of one piece, in grams")]
@@ -74,6 +81,7 @@ _IN: dict[str, Any] = {
     "brand": "Lumière",
     "gtin": "5901234123457",
     "dimensions": {"length_mm": 120, "width_mm": 120, "height_mm": 140},
+    "tags": ["handmade", "winter"],
     "external_ids": {"erp": "4711"},
     "metadata": {"shelf": "B-12"},
     "seo": {"title": "White heart T-light holder", "description": None},
@@ -89,6 +97,7 @@ _OUT: dict[str, Any] = {
     "images": [],
     "rating": {"average": "4.62", "count": 21},
     "unit_price": {"amount": 235, "currency": "GBP"},
+    "reduction": {"prior": {"amount": 255, "currency": "GBP"}, "percent": 7},
     "availability": {"available": 112, "on_hand": 120, "reserved": 8, "updated_at": "2026-01-02T08:30:00.000000Z"},
     "version": 3,
     "created_at": "2026-01-01T00:00:00.000000Z",
@@ -143,6 +152,7 @@ class ProductIn(_ProductBody):
     brand: Line | None = None
     gtin: Gtin | None = None
     dimensions: Dimensions | None = None
+    tags: Tags = []
     external_ids: ExternalIds = {}
     metadata: Metadata = {}
     seo: Seo | None = None
@@ -152,7 +162,7 @@ class ProductIn(_ProductBody):
     status: Status = Status.DRAFT
 
 
-_NEVER_NULL = ("name", "attributes", "options", "external_ids", "metadata", "price", "tax_class", "status")
+_NEVER_NULL = ("name", "attributes", "options", "tags", "external_ids", "metadata", "price", "tax_class", "status")
 
 
 class ProductChange(_ProductBody):
@@ -170,6 +180,7 @@ class ProductChange(_ProductBody):
     brand: Line | None = None
     gtin: Gtin | None = None
     dimensions: Dimensions | None = None
+    tags: Tags | None = None
     external_ids: ExternalIds | None = None
     metadata: Metadata | None = None
     seo: Seo | None = None
@@ -204,6 +215,39 @@ class Rating(BaseModel):
     count: int
 
 
+class ImageSize(BaseModel):
+    """An image at one size, in pixels."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    width: int
+    height: int
+    urls: dict[str, str] = Field(
+        description="the paths of this size by format (`avif`, `webp`, `jpeg`, `png`); what one serves never changes"
+    )
+
+
+class ImageOut(BaseModel):
+    """An image of a product or family."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    media_id: UUID
+    alt: dict[str, str] = Field(description="what it shows, by language")
+    width: int = Field(description="of the original, in pixels")
+    height: int
+    sizes: list[ImageSize] = Field(description="the smallest first; the last is the original, as JPEG or PNG")
+
+
+class Reduction(BaseModel):
+    """How much lower the present price of one piece is than the lowest public price of the 30 days before it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    prior: Money = Field(description="the lowest price of one piece in the 30 days (a setting) before the reduction")
+    percent: int = Field(description="of `prior`, rounded down")
+
+
 class ProductOut(BaseModel):
     """A product. SQL in `queries.py` writes the response body, which this model documents."""
 
@@ -221,14 +265,18 @@ class ProductOut(BaseModel):
     brand: str | None
     gtin: str | None
     dimensions: Dimensions | None
+    tags: list[str]
     seo: Seo | None
-    images: list[Any]
     rating: Rating | None = Field(description="of the published reviews, of the family if it has one; null: none")
+    images: list[ImageOut] = Field(description="in the sequence in which they are shown; the first is the main one")
     external_ids: dict[str, str] | None = Field(description="null unless staff read it")
     metadata: dict[str, Any] | None = Field(description="null unless staff read it")
     price: Money = Field(description="the base price")
     unit_price: Money | None = Field(
         description="the present price of one piece at this quantity; null: none in this currency"
+    )
+    reduction: Reduction | None = Field(
+        description="null: `unit_price` is not lower than before, or is not a price of one piece"
     )
     tax_class: str
     weight_g: int | None = Field(description="of one piece, in grams; null: not known")

@@ -1,4 +1,4 @@
-"""Texts of products, families and categories in other languages than that of their main texts."""
+"""Texts of products, families, categories and collections in other languages than that of their main texts."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -17,13 +17,14 @@ class Entity(StrEnum):
     PRODUCT = "product"
     FAMILY = "family"
     CATEGORY = "category"
+    COLLECTION = "collection"
 
 
 class Translation(Base, table=True):
     """`fields`: the translated texts by the name of their field. What is missing is shown in the main language."""
 
     __tablename__ = "translations"
-    __table_args__ = (CheckConstraint("entity IN ('product', 'family', 'category')", name="entity"),)
+    __table_args__ = (CheckConstraint("entity IN ('product', 'family', 'category', 'collection')", name="entity"),)
 
     entity: str = Field(primary_key=True)
     entity_id: UUID = Field(primary_key=True)

@@ -1,14 +1,17 @@
 """Creates, changes, deletes and publishes products."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
 from uuid import UUID
 
 from contracts.events import products as events
 from product_service.products import queries
 from product_service.products.families import MAX_VARIANTS, FamilyUnknown, OptionUnknown, TooManyVariants, VariantExists
-from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken
-from product_service.products.prices import ScheduledPrice
+from product_service.products.models import CategoryUnknown, GtinTaken, Product, SkuTaken, Status
+from product_service.products.prices import BasePrice, GroupPrice, ScheduledPrice
+from product_service.products.prior_prices import PriorPriceRule, PublicPrices, set_prior_prices
 from product_service.products.queries import PriceQuery, RenderedProduct
 from product_service.text import slugify
 from service_kit.clock import utcnow
@@ -17,20 +20,22 @@ from service_kit.database import Session, Transaction
 from service_kit.messaging import outbox
 from service_kit.problems import Problem, not_found
 
+OfProduct = TypeVar("OfProduct", ScheduledPrice, GroupPrice, BasePrice)
 SHOWN = {"version", "sku", "name", "slug", "status", "category_id", "family_id", "tax_class", "weight_g"}
 """The columns that are published under their own names."""
 
 
 async def create(tx: Transaction | Session, columns: dict[str, Any]) -> Product:
     """Raises: SkuTaken, GtinTaken, CategoryUnknown, and what `_check_family` raises."""
-    product = Product(slug="", **columns)
+    product = _new(columns)
     await queries.share_tree(tx)
     await lock_category(tx, product.category_id)
     await _check_family(tx, product)
     for slug in _slugs(product):
         product.slug = slug
         if await queries.insert_if_free(tx, product):
-            await outbox.add(tx, _snapshot(product, (), await queries.category_path(tx, product.category_id)))
+            await outbox.add(tx, _snapshot(product, (), (), await queries.category_path(tx, product.category_id)))
+            await queries.QUEUE_CHANGED.execute(tx, ids=[product.id], now=product.created_at)
             return product
         if owner := await queries.id_of_sku(tx, product.sku):
             break
@@ -42,11 +47,12 @@ async def create_all(tx: Session, rows: Sequence[dict[str, Any]]) -> list[Produc
     """Creates many products as `create` does: all by one statement, except variants and those that it can't insert.
     Returns the product, or the problem with it, for each row."""
     await queries.share_tree(tx)
-    products = [Product(slug="", **columns) for columns in rows]
+    products = [_new(columns) for columns in rows]
     for product in products:
         product.slug = next(_slugs(product))
     inserted = await queries.insert_free(tx, [each for each in products if not (each.family_id or each.options)])
-    await _add_snapshots(tx, [each for each in products if each.id in inserted], {})
+    await _add_snapshots(tx, [each for each in products if each.id in inserted], {}, {})
+    await queries.QUEUE_CHANGED.execute(tx, ids=sorted(inserted), now=utcnow())
     made: list[Product | Problem] = []
     for product, columns in zip(products, rows, strict=True):
         try:
@@ -56,18 +62,20 @@ async def create_all(tx: Session, rows: Sequence[dict[str, Any]]) -> list[Produc
     return made
 
 
-async def change(tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any]) -> None:
+async def change(
+    tx: Session, product_id: UUID, expected: Expected, columns: dict[str, Any], rule: PriorPriceRule
+) -> None:
     """Changes a product. Its slug stays, so that links keep working.
 
     Raises: NotFound, PreconditionFailed, CategoryUnknown, GtinTaken, NotADraftAgain, and what `_check_family` raises.
     """
     product = await lock(tx, product_id, expected)
-    if await apply(tx, product, columns):
+    if await apply(tx, product, columns, rule):
         await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
         await publish(tx, product)
 
 
-async def apply(tx: Session, product: Product, columns: dict[str, Any]) -> bool:
+async def apply(tx: Session, product: Product, columns: dict[str, Any], rule: PriorPriceRule) -> bool:
     """Changes a locked product, which the caller then publishes. Returns whether anything differs. Raises what `change`
     raises."""
     await lock_category(tx, columns.get("category_id"))
@@ -76,7 +84,15 @@ async def apply(tx: Session, product: Product, columns: dict[str, Any]) -> bool:
         await _check_family(tx, after)
     if any(getattr(after, name) != getattr(product, name) for name in ("family_id", "options", "gtin")):
         await _check_unique(tx, after)
-    return product.change(columns)
+    was_on_sale, base = product.on_sale_since, (product.price_amount, product.price_currency)
+    if (after.price_amount, after.price_currency) != base:
+        columns = {**columns, "price_prior_amount": await _prior_of_base_price(tx, after, was_on_sale, rule)}
+    if not product.change(columns):
+        return False
+    if (product.price_amount, product.price_currency) != base or product.on_sale_since != was_on_sale:
+        await flush(tx, GtinTaken(gtin=product.gtin, product_id=None))
+        await set_prior(tx, [product], rule, utcnow())
+    return True
 
 
 async def delete(tx: Session, product_id: UUID, expected: Expected) -> None:
@@ -101,15 +117,49 @@ async def lock(tx: Session, product_id: UUID, expected: Expected) -> Product:
     return product
 
 
-async def publish(tx: Session, *products: Product) -> None:
+async def set_prior(tx: Session, products: Sequence[Product], rule: PriorPriceRule, now: datetime) -> None:
+    """Computes the prior prices of scheduled prices again. To be called after each change of the products' prices;
+    their rows must be locked. Prices that started before `now` keep theirs."""
+    ids, begin = [product.id for product in products], rule.begin(now)
+    scheduled = by_product(await queries.public_prices_since(tx, ids, begin))
+    base = by_product(await queries.base_prices_since(tx, ids, begin))
+    for product in products:
+        set_prior_prices(base[product.id], scheduled[product.id], product.on_sale_since, now, rule)
+
+
+def by_product(prices: Iterable[OfProduct]) -> Mapping[UUID, list[OfProduct]]:
+    """The rows of each product, in their order; an empty list for other products."""
+    found: dict[UUID, list[OfProduct]] = defaultdict(list)
+    for price in prices:
+        found[price.product_id].append(price)
+    return found
+
+
+async def _prior_of_base_price(
+    tx: Session, after: Product, on_sale_since: datetime | None, rule: PriorPriceRule
+) -> int | None:
+    """Of the base price of `after`, which is about to be stored."""
+    now = utcnow()
+    begin = rule.begin(now)
+    scheduled = await queries.public_prices_since(tx, [after.id], begin)
+    base = await queries.base_prices_since(tx, [after.id], begin)
+    known = PublicPrices.of(base, scheduled, after.price_currency, on_sale_since)
+    return known.prior(after.price_amount, now, rule)
+
+
+async def publish(tx: Session, *products: Product, queue: bool = True) -> None:
     """Publishes a new version of each product, with every price that applies now or later, and the path of its
-    category. Their rows must be locked, and the tree of categories shared."""
+    category. Their rows must be locked, and the tree of categories shared. `queue`: evaluate price rules for them."""
     now = utcnow()
     for product in products:
         product.version += 1
         product.updated_at = now
     await tx.flush()
-    await _add_snapshots(tx, products, await queries.scheduled_prices_of(tx, [each.id for each in products], now))
+    ids = [product.id for product in products]
+    scheduled = by_product(await queries.live_prices(tx, ScheduledPrice, ids, now))
+    await _add_snapshots(tx, products, scheduled, by_product(await queries.live_prices(tx, GroupPrice, ids, now)))
+    if queue:
+        await queries.QUEUE_CHANGED.execute(tx, ids=ids, now=now)
 
 
 async def publish_again(tx: Session, limit: int) -> bool:
@@ -129,21 +179,44 @@ async def publish_again(tx: Session, limit: int) -> bool:
 
 
 async def _add_snapshots(
-    tx: Session, products: Sequence[Product], prices: Mapping[UUID, Sequence[ScheduledPrice]]
+    tx: Session,
+    products: Sequence[Product],
+    scheduled: Mapping[UUID, Sequence[ScheduledPrice]],
+    of_groups: Mapping[UUID, Sequence[GroupPrice]],
 ) -> None:
+    """The prices by product; a product that is absent has none."""
     paths = await queries.category_paths(tx, {each.category_id for each in products})
-    await outbox.add(tx, *(_snapshot(each, prices.get(each.id, ()), paths[each.category_id]) for each in products))
+    snapshots = (
+        _snapshot(each, scheduled.get(each.id, ()), of_groups.get(each.id, ()), paths[each.category_id])
+        for each in products
+    )
+    await outbox.add(tx, *snapshots)
+
+
+def _new(columns: dict[str, Any]) -> Product:
+    product = Product(slug="", **columns)
+    if product.status != Status.DRAFT:
+        product.activated_at = product.created_at
+    return product
 
 
 def _snapshot(
-    product: Product, scheduled: Sequence[ScheduledPrice], category_path: Sequence[UUID]
+    product: Product,
+    scheduled: Sequence[ScheduledPrice],
+    of_groups: Sequence[GroupPrice],
+    category_path: Sequence[UUID],
 ) -> events.ProductChanged:
     base = events.ScheduledPrice(
         amount=product.price_amount, currency=product.price_currency, starts_at=product.created_at
     )
     others = [events.ScheduledPrice.model_validate(price, from_attributes=True) for price in scheduled]
-    shown = product.model_dump(include=SHOWN)
-    return events.ProductChanged(product_id=product.id, prices=[base, *others], category_path=category_path, **shown)
+    return events.ProductChanged(
+        product_id=product.id,
+        prices=[base, *others],
+        group_prices=[events.GroupPrice.model_validate(price, from_attributes=True) for price in of_groups],
+        category_path=category_path,
+        **product.model_dump(include=SHOWN),
+    )
 
 
 async def _check_family(tx: Transaction | Session, product: Product) -> None:

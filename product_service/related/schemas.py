@@ -18,7 +18,7 @@ class LinkIn(RequestBody):
 class LinksIn(RequestBody):
     """All links of a product, in the sequence in which they are shown."""
 
-    model_config = examples({"links": [{"product_id": "0199c1a0-5b00-7a10-8c00-000000000004", "kind": "accessory"}]})
+    model_config = examples({"links": []})
 
     links: Annotated[list[LinkIn], Field(max_length=50)]
 

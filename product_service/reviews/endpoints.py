@@ -69,11 +69,11 @@ async def list_reviews(
 ) -> ReviewPage:
     """The published reviews, with the rating of all of them. A product of a family has those of the family."""
     hidden_too = may_read_hidden(who)
-    subject_id = await queries.subject(tx, product_id, hidden_too=hidden_too) or not_found(Product, product_id)
-    published = {"subject_id": subject_id, "status": ReviewStatus.PUBLISHED, "rating": rating}
+    reviewed_id = await queries.subject(tx, product_id, hidden_too=hidden_too) or not_found(Product, product_id)
+    published = {"reviewed_id": reviewed_id, "status": ReviewStatus.PUBLISHED, "rating": rating}
     found = page.of(await queries.page(tx, page.position, **published), PublishedReview.of)
     response.headers["Cache-Control"] = "public, max-age=60"
-    return ReviewPage(items=found.items, next=found.next, rating=RatingOut.of(await queries.stats(tx, subject_id)))
+    return ReviewPage(items=found.items, next=found.next, rating=RatingOut.of(await queries.stats(tx, reviewed_id)))
 
 
 @router.get("/reviews", summary="List all reviews", responses=problems(InvalidCursor))

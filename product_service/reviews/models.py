@@ -34,7 +34,7 @@ class ReviewStatus(StrEnum):
 
 
 class Review(Base, table=True):
-    """`subject_id`: the product's family, or the product if it had none when the review was written. `verified`: the
+    """`reviewed_id`: the product's family, or the product if it had none when the review was written. `verified`: the
     author had received a product of the subject when the review was written or decided last.
 
     `author_id` is null once the account is erased. `author` is the name that the author wants to be shown.
@@ -44,14 +44,14 @@ class Review(Base, table=True):
     __table_args__ = (
         CheckConstraint("rating BETWEEN 1 AND 5", name="rating"),
         CheckConstraint("status IN ('pending', 'published', 'rejected', 'withdrawn')", name="status"),
-        UniqueConstraint("subject_id", "author_id"),
-        Index("ix_reviews_subject_id_status_id", "subject_id", "status", "id"),
+        UniqueConstraint("reviewed_id", "author_id"),
+        Index("ix_reviews_reviewed_id_status_id", "reviewed_id", "status", "id"),
         Index("ix_reviews_status_id", "status", "id"),
         Index("ix_reviews_author_id", "author_id", "id"),
     )
 
     id: UUID = Field(default_factory=uuid7, primary_key=True)
-    subject_id: UUID
+    reviewed_id: UUID
     product_id: UUID
     author_id: UUID | None
     author: str | None = None
@@ -109,7 +109,7 @@ class ReviewStats(Base, table=True):
     )
     __mapper_args__: ClassVar = {"exclude_properties": ["count", "total"]}
 
-    subject_id: UUID = Field(primary_key=True)
+    reviewed_id: UUID = Field(primary_key=True)
     stars_1: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     stars_2: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     stars_3: int = Field(default=0, sa_column_kwargs={"server_default": "0"})

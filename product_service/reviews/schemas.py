@@ -83,7 +83,7 @@ class PublishedReview(RowOut):
 class ReviewOut(PublishedReview):
     """A review as its author and staff see it."""
 
-    subject_id: UUID = Field(description="the family that it is about, or the product")
+    reviewed_id: UUID = Field(description="the family that it is about, or the product")
     status: ReviewStatus
     reason: str | None = Field(description="why it was rejected")
     version: int

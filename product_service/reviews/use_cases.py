@@ -16,12 +16,12 @@ async def create(
     tx: Session, product_id: UUID, author_id: UUID, fields: dict[str, Any], *, only_verified: bool
 ) -> Review:
     """Raises: NotFound, NotBought, ReviewExists."""
-    subject_id = await queries.subject(tx, product_id, hidden_too=False) or not_found(Product, product_id)
-    review = Review(subject_id=subject_id, product_id=product_id, author_id=author_id, **fields)
-    review.verified = await queries.has_bought(tx, author_id, subject_id)
+    reviewed_id = await queries.subject(tx, product_id, hidden_too=False) or not_found(Product, product_id)
+    review = Review(reviewed_id=reviewed_id, product_id=product_id, author_id=author_id, **fields)
+    review.verified = await queries.has_bought(tx, author_id, reviewed_id)
     if only_verified and not review.verified:
         raise NotBought
-    known = await queries.of_author(tx, subject_id, author_id)
+    known = await queries.of_author(tx, reviewed_id, author_id)
     exists = ReviewExists(review_id=str(known.id) if known else None)
     if known is not None:
         raise exists
@@ -55,10 +55,10 @@ async def _change(tx: Session, review: Review, step: Callable[[], None]) -> None
     """Counts the subject's reviews again if the step changes what is published."""
     before = review.counts and review.rating
     step()
-    review.verified = review.verified or await queries.has_bought(tx, review.author_id, review.subject_id)
+    review.verified = review.verified or await queries.has_bought(tx, review.author_id, review.reviewed_id)
     await tx.flush()
     if (review.counts and review.rating) != before:
-        await queries.count(tx, review.subject_id)
+        await queries.count(tx, review.reviewed_id)
 
 
 async def _lock_own(tx: Session, review_id: UUID, author_id: UUID, expected: Expected) -> Review:

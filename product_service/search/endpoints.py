@@ -1,23 +1,37 @@
-"""The list and search of products over HTTP."""
+"""The list, search and suggestions of products over HTTP."""
 
-from typing import Annotated
+from hashlib import md5
+from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 
 from product_service.languages import language_of
-from product_service.products.endpoints import may_read_hidden
-from product_service.products.models import Status
-from product_service.products.schemas import ProductOut
-from product_service.search import queries
-from product_service.search.schemas import CurrencyNeeded, Filters, ProductPage, Sort, SortNeedsText
+from product_service.products.endpoints import may_read_hidden, rendered
+from product_service.products.queries import RenderedProduct
+from product_service.search import queries, spelling, suggestion_queries
+from product_service.search.facet_queries import facets as count_facets
+from product_service.search.filters import AttributeNotListed, FilterUnreadable
+from product_service.search.schemas import (
+    CurrencyNeeded,
+    FamilySummary,
+    Filters,
+    ListedProduct,
+    ProductPage,
+    Sort,
+    SortNeedsText,
+    Suggestions,
+)
+from product_service.search.words import parse
+from product_service.text import Text
 from service_kit.clock import utcnow
 from service_kit.database.keyset import InvalidCursor
+from service_kit.http.etag import NOT_MODIFIED, IfNoneMatch
 from service_kit.http.pagination import Paged
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Transaction
 from service_kit.problems import Forbidden, Unauthenticated
-from service_kit.security import PUBLIC_OR_SIGNED_IN, MaybePrincipal
+from service_kit.security import PUBLIC, PUBLIC_OR_SIGNED_IN, MaybePrincipal
 
 router = Router(prefix="/products", tags=["products"])
 
@@ -26,7 +40,9 @@ router = Router(prefix="/products", tags=["products"])
     "",
     summary="List and search products",
     openapi_extra=PUBLIC_OR_SIGNED_IN,
-    responses=problems(InvalidCursor, SortNeedsText, CurrencyNeeded, Unauthenticated, Forbidden),
+    responses=problems(
+        InvalidCursor, SortNeedsText, CurrencyNeeded, AttributeNotListed, FilterUnreadable, Unauthenticated, Forbidden
+    ),
 )
 async def list_products(
     filters: Annotated[Filters, Depends()],
@@ -36,10 +52,12 @@ async def list_products(
     request: Request,
     response: Response,
     sort: Annotated[Sort | None, Query(description="default: `relevance` with `q`, else `-created_at`")] = None,
-    facets: Annotated[bool, Query(description="also return counts by category, price and stock")] = False,
+    facets: Annotated[
+        bool, Query(description="also return counts by category, price, stock, brand, attribute and option")
+    ] = False,
 ) -> ProductPage:
     """Products that meet all filters. Pages are stable while products are added. Prices are those of one piece now."""
-    if set(filters.statuses) != {Status.ACTIVE} and not may_read_hidden(who):
+    if filters.needs_staff and not may_read_hidden(who):
         raise Forbidden(permission="products:read:any") if who else Unauthenticated
     if sort == Sort.RELEVANCE and not filters.search:
         raise SortNeedsText
@@ -47,10 +65,37 @@ async def list_products(
     response.headers["Vary"] = "Accept-Language"
     now = utcnow()
     sort = sort or (Sort.RELEVANCE if filters.search else Sort.NEWEST)
+    criteria = await queries.criteria(tx, filters)
     await queries.prepare(tx)
-    found = page.of(
-        await queries.page(tx, filters, sort, page.position, now, language_of(request)),
-        lambda row: ProductOut.model_validate_json(row["body"]),
-    )
-    counts = await queries.facets(tx, filters, now) if facets else None
-    return ProductPage(items=found.items, next=found.next, facets=counts)
+    found = page.of(await queries.page(tx, criteria, sort, page.position, now, language_of(request)), _listed)
+    counts = await count_facets(tx, criteria, now) if facets else None
+    meant = None
+    if page.position.cursor is None and len(found.items) < spelling.FEW:
+        meant = await spelling.did_you_mean(tx, criteria)
+    return ProductPage(items=found.items, next=found.next, facets=counts, did_you_mean=meant)
+
+
+@router.get(
+    "/suggest",
+    summary="Search while typing",
+    response_model=Suggestions,
+    openapi_extra=PUBLIC,
+    responses=NOT_MODIFIED,
+)
+async def suggest(
+    tx: Transaction,
+    q: Annotated[Text, Query(min_length=1, max_length=100, description="what was typed so far", examples=["white ha"])],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """For each key press in a search field: products on sale, families and categories whose names have the words, of
+    which the last may be incomplete, and completed texts to search for. Words must be spelt correctly."""
+    body = await suggestion_queries.suggest(tx, parse(q))
+    tag = md5(body.encode(), usedforsecurity=False).hexdigest()
+    return rendered(RenderedProduct(body, tag, language=None), if_none_match)
+
+
+def _listed(row: Any) -> ListedProduct:
+    product = ListedProduct.model_validate_json(row["body"])
+    if row["family"]:
+        product.family = FamilySummary.model_validate_json(row["family"])
+    return product

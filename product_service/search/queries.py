@@ -1,20 +1,19 @@
-"""Searches the catalogue: one statement for a page, one for the facets."""
+"""Searches the catalogue: one statement for a page. The other modules have those for facets and suggestions."""
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from product_service.products.models import BY_CHARACTER
+from product_service.attributes import queries as registry
 from product_service.products.queries import AVAILABILITY, BODY, JOINS, UNIT_PRICE, PriceQuery
-from product_service.search.schemas import Facets, Filters, Sort
-from product_service.search.words import Search
+from product_service.search.conditions import QUERY, Conditions, Criteria, words_of
+from product_service.search.filters import choices, names
+from product_service.search.schemas import Filters, Sort
+from product_service.vocabulary import queries as vocabulary
 from service_kit.database import Statement, Transaction
 from service_kit.database.keyset import InvalidCursor, Position, Slice
 
-MAX_WORDS = 8
 # The similarity threshold admits one wrong letter in a word of four (`hart`, `wite`); less similar names rank lower.
 # Unlike other hot statements, a search may use any plan, since text indexes can only be read by bitmap scans.
 CONFIGURE = Statement("""
@@ -22,46 +21,29 @@ SELECT set_config('pg_trgm.word_similarity_threshold', '0.39', true),
        set_config('enable_seqscan', 'on', true), set_config('enable_bitmapscan', 'on', true),
        set_config('plan_cache_mode', 'auto', true)
 """)
-
-# Full-text search finds other forms of a word, and understands `this or that`. Trigrams find misspelt words.
-_QUERY = "websearch_to_tsquery('english', fold({q}))"
-_PHRASE = "p.search_vector @@ phraseto_tsquery('english', fold({term}))"
-_CHARACTERS = f"{BY_CHARACTER.format('p.')} @@ phraseto_tsquery('simple', spaced({{term}}))"
 _WANTED = ":filters.search.wanted::text"
 _RELEVANCE = (
-    f"(1000000 * (ts_rank(p.search_vector, {_QUERY.format(q=_WANTED)})"
+    f"(1000000 * (ts_rank(p.search_vector, {QUERY.format(q=_WANTED)})"
     f" + word_similarity(fold({_WANTED}), p.search_text)))::bigint"
 )
-# Each filter's condition, used if the filter is given. `Conditions` adds those of `status` and `q`.
-_CONDITIONS = {
-    "sku": "p.sku = ANY (:filters.sku::text[])",
-    "category_id": """p.category_id IN (
-        WITH RECURSIVE below AS (
-            SELECT :filters.category_id::uuid AS id
-            UNION ALL SELECT c.id FROM categories c JOIN below ON c.parent_id = below.id
-        ) SELECT id FROM below)""",
-    "min_price": "unit.amount >= :filters.min_price::bigint",
-    "max_price": "unit.amount <= :filters.max_price::bigint",
-    "in_stock": "(coalesce(a.available, 0) > 0) = :filters.in_stock::boolean",
-}
-_FACETS = """
-WITH found AS (
-    SELECT p.category_id, coalesce(a.available, 0) > 0 AS in_stock, unit.amount, unit.currency
-    FROM products p {joins} WHERE {where}
-)
-SELECT json_build_object(
-    'count', (SELECT count(*) FROM found),
-    'in_stock', (SELECT count(*) FROM found WHERE in_stock),
-    'categories', (
-        SELECT coalesce(json_agg(most), '[]') FROM (
-            SELECT c.id AS category_id, c.name, c.slug, count(*)
-            FROM found JOIN categories c ON c.id = found.category_id
-            GROUP BY c.id ORDER BY count(*) DESC, c.name LIMIT 50) AS most),
-    'prices', (
-        SELECT coalesce(json_agg(ranges), '[]') FROM (
-            SELECT currency, min(amount), max(amount) FROM found WHERE currency IS NOT NULL
-            GROUP BY currency ORDER BY currency) AS ranges)
-)
+_ITEM = "coalesce(p.family_id, p.id)"
+_FIRST_OF_FAMILY = """
+(p.family_id IS NULL OR p.id = (
+    SELECT p.id FROM products p {joins} WHERE p.family_id = item.family_id AND {where}
+    ORDER BY {key} {direction}, p.id {direction} LIMIT 1))
+"""
+# `schemas.FamilySummary`.
+_SUMMARY = """
+LEFT JOIN LATERAL (
+    SELECT json_build_object(
+        'id', f.id, 'name', f.name, 'slug', f.slug, 'variants', count(*),
+        'price_from', CASE WHEN count(DISTINCT unit.currency) = 1
+                           THEN json_build_object('amount', min(unit.amount), 'currency', min(unit.currency)) END
+    )::text AS family
+    FROM products p {joins}, families f
+    WHERE f.id = item.family_id AND p.family_id = item.family_id AND {where}
+    GROUP BY f.id
+) AS summary ON true
 """
 
 
@@ -72,6 +54,10 @@ class _Key:
     sql: str
     kind: type
     descending: bool = False
+
+    @property
+    def direction(self) -> str:
+        return "DESC" if self.descending else "ASC"
 
 
 _KEYS = {
@@ -85,91 +71,77 @@ _KEYS = {
 }
 
 
-class Conditions:
-    """The SQL conditions of filters, and the values of their parameters."""
-
-    def __init__(self, filters: Filters) -> None:
-        self.values: dict[str, Any] = {"filters": filters}
-        # A single status is compared by `=`, so that an index that begins with it yields rows in the list's order.
-        statuses = "(:filters.statuses::text[])[1]" if len(filters.statuses) == 1 else "ANY (:filters.statuses::text[])"
-        self._parts = [f"p.status = {statuses}"]
-        if filters.search:
-            self._search(filters.search)
-        self._parts.extend(sql for name, sql in _CONDITIONS.items() if getattr(filters, name) not in (None, []))
-
-    def add(self, condition: str, **values: Any) -> None:
-        self._parts.append(condition)
-        self.values |= values
-
-    @property
-    def sql(self) -> str:
-        return " AND ".join(self._parts)
-
-    def _search(self, search: Search) -> None:
-        """Phrases and words with a minus must be met exactly; for other words, similar ones are enough."""
-        if not search.terms:
-            self.add("false")
-        elif search.has_alternatives:
-            self.add(f"p.search_vector @@ {_QUERY.format(q=':filters.search.typed::text')}")
-        else:
-            words = [term.text for term in search.terms if not term.is_operator]
-            if words:
-                self._words(" ".join(words))
-            for term in filter(attrgetter("is_operator"), search.terms):
-                holds = (_CHARACTERS if term.by_character else _PHRASE).format(term=self._text(term.text))
-                self.add(f"NOT ({holds})" if term.is_unwanted else holds)
-
-    def _words(self, text: str) -> None:
-        words = re.findall(r"\w+", text)[:MAX_WORDS]
-        similar = " AND ".join(f"fold({self._text(word)}) <% p.search_text" for word in words) or "false"
-        self.add(f"(p.search_vector @@ {_QUERY.format(q=self._text(text))} OR ({similar}))")
-
-    def _text(self, value: str) -> str:
-        """Adds a parameter with this value. Returns its placeholder."""
-        name = f"text_{len(self.values)}"
-        self.values[name] = value
-        return f":{name}::text"
-
-
 async def prepare(tx: Transaction) -> None:
     """Configures PostgreSQL for searches until the transaction ends."""
     await CONFIGURE.fetch(tx)
 
 
+async def criteria(tx: Transaction, filters: Filters) -> Criteria:
+    """Raises: AttributeNotListed, FilterUnreadable."""
+    phrases = [term.text for term in filters.search.terms if term.is_exact] if filters.search else []
+    ignored = await vocabulary.not_indexed(tx, phrases) if phrases else []
+    by_attribute, by_option = filters.attr or [], filters.option or []
+    kinds = await registry.kinds(tx, names(by_attribute)) if by_attribute else {}
+    words = await vocabulary.expand(tx, words_of(filters.search))
+    return Criteria(filters, words, ignored, choices(by_attribute, kinds), choices(by_option, None))
+
+
 async def page(
-    tx: Transaction, filters: Filters, sort: Sort, position: Position, at: datetime, locale: str | None = None
+    tx: Transaction, criteria: Criteria, sort: Sort, position: Position, at: datetime, locale: str | None = None
 ) -> Slice[Any]:
-    """Rows with `body`, a product as JSON."""
-    key, conditions = _KEYS[sort], Conditions(filters)
+    """Rows with `body`, a product as JSON, and `family`, its family as JSON if the list is collapsed."""
+    filters, key, conditions = criteria.filters, _KEYS[sort], Conditions(criteria)
     if key.sql == "unit.amount":
         conditions.add("unit.amount IS NOT NULL")
+    found = conditions.sql
     # The cursor contains the sort order, so that a cursor of another order is rejected instead of misread.
+    comparison = "true"
     if after := position.values(str, key.kind, UUID):
         if after[0] != sort:
             raise InvalidCursor
-        comparison = f"({key.sql}, p.id) {'<' if key.descending else '>'} (:after_key, :after_id)"
-        conditions.add(comparison, after_key=after[1], after_id=after[2])
-    direction = "DESC" if key.descending else "ASC"
+        comparison = f"({{key}}, {{id}}) {'<' if key.descending else '>'} (:after_key, :after_id)"
+        conditions.values |= {"after_key": after[1], "after_id": after[2]}
+    chosen = _collapsed(key, found, comparison, filters) if filters.collapse else _plain(key, found, comparison)
+    summary = _SUMMARY.format(joins=f"{AVAILABILITY} {UNIT_PRICE}", where=found) if filters.collapse else ""
     statement = Statement(f"""
-    WITH page AS (
-        SELECT p.id, {key.sql} AS key FROM products p {_joins(conditions.sql, key.sql)}
-        WHERE {conditions.sql}
-        ORDER BY {key.sql} {direction}, p.id {direction} LIMIT :limit
-    )
-    SELECT page.key, p.id, {BODY} AS body
-    FROM page JOIN products p ON p.id = page.id {JOINS}
-    ORDER BY page.key {direction}, page.id {direction}
+    WITH page AS ({chosen} LIMIT :limit)
+    SELECT item.key, p.id, {BODY} AS body, {"summary.family" if filters.collapse else "NULL"} AS family
+    FROM page AS item JOIN products p ON p.id = item.id {JOINS} {summary}
+    ORDER BY item.key {key.direction}, item.id {key.direction}
     """)
     query = PriceQuery(at, currency=filters.currency, locale=locale)
     rows = await statement.fetch(tx, query=query, limit=position.limit + 1, **conditions.values)
     return position.slice(rows, lambda row: [sort.value, row["key"], row["id"]])
 
 
-async def facets(tx: Transaction, filters: Filters, at: datetime) -> Facets:
-    conditions = Conditions(filters)
-    statement = Statement(_FACETS.format(joins=f"{AVAILABILITY} {UNIT_PRICE}", where=conditions.sql))
-    found = await statement.fetchval(tx, query=PriceQuery(at, currency=filters.currency), **conditions.values)
-    return Facets.model_validate(found)
+def _plain(key: _Key, found: str, comparison: str) -> str:
+    """Every product that was found."""
+    return f"""
+    SELECT p.id, {key.sql} AS key FROM products p {_joins(found, key.sql)}
+    WHERE {found} AND {comparison.format(key=key.sql, id="p.id")}
+    ORDER BY {key.sql} {key.direction}, p.id {key.direction}
+    """
+
+
+def _collapsed(key: _Key, found: str, comparison: str, filters: Filters) -> str:
+    """The first product of each family that was found. In a list that an index sorts, each product is compared with
+    those of its family, so that a page reads no more than it shows; otherwise all that is found is sorted anyway."""
+    if filters.search is None and key.sql in ("p.created_at", "p.sort_key"):
+        first = _FIRST_OF_FAMILY.format(joins=_joins(found), where=found, key=key.sql, direction=key.direction)
+        return f"""
+        SELECT p.id, p.family_id, {key.sql} AS key
+        FROM products p {_joins(found)} CROSS JOIN LATERAL (SELECT p.family_id) AS item
+        WHERE {found} AND {comparison.format(key=key.sql, id="p.id")} AND {first}
+        ORDER BY {key.sql} {key.direction}, p.id {key.direction}
+        """
+    return f"""
+    SELECT id, family_id, key FROM (
+        SELECT DISTINCT ON ({_ITEM}) p.id, p.family_id, {key.sql} AS key
+        FROM products p {_joins(found, key.sql)} WHERE {found}
+        ORDER BY {_ITEM}, {key.sql} {key.direction}, p.id {key.direction}
+    ) AS first WHERE {comparison.format(key="key", id="id")}
+    ORDER BY key {key.direction}, id {key.direction}
+    """
 
 
 def _joins(*parts: str) -> str:

@@ -23,6 +23,11 @@ class Term:
         return _BY_CHARACTER.search(self.text) is not None
 
     @property
+    def is_exact(self) -> bool:
+        """Whether it must, or must not, occur as a phrase of English words."""
+        return (self.is_phrase or self.is_unwanted) and not self.by_character
+
+    @property
     def is_operator(self) -> bool:
         """Whether it must be met exactly, unlike other words, which may be misspelt."""
         return self.by_character or self.is_phrase or self.is_unwanted

@@ -1,7 +1,7 @@
-"""Translations over HTTP: the same operations for products, families and categories."""
+"""Translations over HTTP: the same operations for products, families, categories and collections."""
 
 from collections.abc import Iterable
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import Path, Request
@@ -10,7 +10,14 @@ from pydantic import BaseModel
 from product_service.products.translations import Entity, Translation
 from product_service.settings import Settings
 from product_service.translations import queries
-from product_service.translations.schemas import CategoryTexts, FamilyTexts, ProductTexts, TranslationOut
+from product_service.translations.schemas import (
+    CategoryTexts,
+    CollectionTexts,
+    FamilyTexts,
+    ProductTexts,
+    TranslationOut,
+    Translations,
+)
 from service_kit.http.problem_responses import problems
 from service_kit.http.router import Router
 from service_kit.http.sessions import Session
@@ -28,10 +35,7 @@ class LocaleUnknown(Problem, status=409, type="locale-unknown"):
 InPath = Annotated[Locale, Path(description="the language, as in `de` or `de-AT`", examples=["de"])]
 
 
-def _add(path: str, entity: Entity, texts: type[BaseModel], permission: str) -> None:
-    """Adds the operations of one kind of thing."""
-    manager = [Requires(permission)]
-
+def _add_put(path: str, entity: Entity, texts: type[BaseModel], manager: list[Any]) -> None:
     @router.put(
         f"/{path}/{{id}}/translations/{{locale}}",
         status_code=204,
@@ -48,6 +52,8 @@ def _add(path: str, entity: Entity, texts: type[BaseModel], permission: str) -> 
             not_found(entity, id)
         await queries.save(tx, entity, id, locale, body.model_dump(exclude_none=True))  # type: ignore[attr-defined]
 
+
+def _add_get(path: str, entity: Entity, manager: list[Any]) -> None:
     @router.get(
         f"/{path}/{{id}}/translations",
         name=f"list_{entity}_translations",
@@ -55,12 +61,14 @@ def _add(path: str, entity: Entity, texts: type[BaseModel], permission: str) -> 
         dependencies=manager,
         responses=problems(NotFound),
     )
-    async def every(id: UUID, tx: Session) -> list[TranslationOut]:
+    async def every(id: UUID, tx: Session) -> Translations:
         """All of them, sorted by language."""
         if not await queries.exists(tx, entity, id):
             not_found(entity, id)
-        return [TranslationOut.of(each) for each in await queries.every(tx, entity, id)]
+        return Translations(items=[TranslationOut.of(each) for each in await queries.every(tx, entity, id)])
 
+
+def _add_delete(path: str, entity: Entity, manager: list[Any]) -> None:
     @router.delete(
         f"/{path}/{{id}}/translations/{{locale}}",
         status_code=204,
@@ -81,6 +89,13 @@ def _check(locale: str, locales: Iterable[str]) -> None:
         raise LocaleUnknown(locale=locale, known=others)
 
 
-_add("products", Entity.PRODUCT, ProductTexts, "products:manage")
-_add("families", Entity.FAMILY, FamilyTexts, "products:manage")
-_add("categories", Entity.CATEGORY, CategoryTexts, "categories:manage")
+for _path, _entity, _texts, _permission in (
+    ("products", Entity.PRODUCT, ProductTexts, "products:manage"),
+    ("families", Entity.FAMILY, FamilyTexts, "products:manage"),
+    ("collections", Entity.COLLECTION, CollectionTexts, "products:manage"),
+    ("categories", Entity.CATEGORY, CategoryTexts, "categories:manage"),
+):
+    _manager = [Requires(_permission)]
+    _add_put(_path, _entity, _texts, _manager)
+    _add_get(_path, _entity, _manager)
+    _add_delete(_path, _entity, _manager)

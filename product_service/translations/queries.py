@@ -12,7 +12,12 @@ from service_kit.database.keyset import matching
 
 EXISTS = {
     entity: Statement(f"SELECT true FROM {table} WHERE id = :id FOR KEY SHARE")
-    for entity, table in ((Entity.PRODUCT, "products"), (Entity.FAMILY, "families"), (Entity.CATEGORY, "categories"))
+    for entity, table in (
+        (Entity.PRODUCT, "products"),
+        (Entity.FAMILY, "families"),
+        (Entity.CATEGORY, "categories"),
+        (Entity.COLLECTION, "collections"),
+    )
 }
 SAVE = Statement("""
 INSERT INTO translations (entity, entity_id, locale, fields, version, updated_at)
@@ -40,11 +45,13 @@ async def every(tx: Session, entity: Entity, id: UUID) -> Sequence[Translation]:
     return (await tx.exec(matching(Translation, entity=entity, entity_id=id).order_by(col(Translation.locale)))).all()
 
 
-async def category_names(tx: Session, locale: str | None) -> Mapping[UUID, str]:
-    """The translated names of categories, by their ids."""
+async def texts_of(tx: Session, entity: Entity, locale: str | None) -> Mapping[UUID, Mapping[str, Any]]:
+    """The texts of all things of this kind in a language, by their ids: there are few categories and collections."""
     if locale is None:
         return {}
-    names = select(Translation.entity_id, col(Translation.fields)["name"].astext).where(
-        Translation.entity == Entity.CATEGORY, Translation.locale == locale
+    found = await tx.exec(
+        select(Translation.entity_id, Translation.fields).where(
+            Translation.entity == entity, Translation.locale == locale
+        )
     )
-    return {id: name for id, name in await tx.exec(names) if name}
+    return dict(found.all())

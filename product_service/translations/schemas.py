@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from product_service.products.schemas import OptionName, OptionValue, Seo
 from product_service.text import Line, Paragraphs
@@ -30,6 +30,15 @@ class FamilyTexts(RequestBody):
     labels: Annotated[dict[OptionName, OptionValue], Field(max_length=300)] = {}
 
 
+class CollectionTexts(RequestBody):
+    """An absent or null text is shown in the main language."""
+
+    model_config = examples({"name": "Zum ersten Frost"})
+
+    name: Line | None = None
+    description: Paragraphs | None = None
+
+
 class CategoryTexts(RequestBody):
     model_config = examples({"name": "Kerzen und Lichter"})
 
@@ -41,3 +50,7 @@ class TranslationOut(RowOut):
     fields: dict[str, Any] = Field(description="the texts, as they were sent")
     version: int
     updated_at: datetime
+
+
+class Translations(BaseModel):
+    items: list[TranslationOut]

@@ -14,6 +14,7 @@ MOST_BYTES = 32 * 1024
 """The most bytes of a request's headers and target together: four times the size of the longest token."""
 NO_STORE = (b"cache-control", b"no-store")
 POLICY = b"content-security-policy"
+RESOURCE_POLICY = b"cross-origin-resource-policy"
 NOTHING_ELSE = (POLICY, b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'")
 YEAR = 365 * 24 * 3600
 VARY = (b"vary", b"Origin")
@@ -35,7 +36,7 @@ def of_every_answer(public_url: str) -> Headers:
         (b"x-content-type-options", b"nosniff"),
         (b"referrer-policy", b"no-referrer"),
         (b"x-frame-options", b"DENY"),
-        (b"cross-origin-resource-policy", b"same-origin"),
+        (RESOURCE_POLICY, b"same-origin"),
     ]
     if public_url.startswith("https://"):
         headers.append((b"strict-transport-security", f"max-age={YEAR}; includeSubDomains".encode()))
@@ -66,13 +67,17 @@ class ResponseHeaders:
         return self._any or self._allowed.get(origin, self._other)
 
 
-def with_defaults(headers: Headers, *, is_personal: bool) -> Headers:
-    """The defaults of endpoints: pages may load or frame nothing, and responses to a token are not stored."""
+def with_defaults(headers: Headers, always: Headers, *, is_personal: bool) -> Headers:
+    """What is added to an endpoint's `headers`: pages may load or frame nothing, and responses to a token are not
+    stored, unless the endpoint has set that itself; and what every response has (`always`). Files that pages of other
+    origins show have a RESOURCE_POLICY of their own."""
     names = [name for name, _ in headers]
     defaults = [NOTHING_ELSE] if POLICY not in names else []
     if is_personal and NO_STORE[0] not in names:
         defaults.append(NO_STORE)
-    return defaults
+    if RESOURCE_POLICY in names:
+        always = [each for each in always if each[0] != RESOURCE_POLICY]
+    return [*defaults, *always]
 
 
 def page_policy(html: str, token_url: str) -> str:

@@ -157,7 +157,7 @@ class _Response:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             own = list(message.get("headers", ()))
-            message["headers"] = [*own, *with_defaults(own, is_personal=self._is_personal), *self._headers]
+            message["headers"] = [*own, *with_defaults(own, self._headers, is_personal=self._is_personal)]
         await self._send(message)
 
 

@@ -5,6 +5,9 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from itertools import count
+from os import getuid
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -28,8 +31,9 @@ NEEDED: dict[str, dict[str, Any]] = {
     "user": {"key_encryption_secret": "x" * 32, "password_memory_kib": 8, "password_rounds": 1},
     "order": {"gateway_url": f"http://{NOBODY}", "gateway_api_key": "x", "gateway_webhook_secret": "the gateway's"},
     "notification": {"smtp_host": "127.0.0.1", "mail_from": "shop@example.com"},
+    "product": {"media_dir": Path(gettempdir(), f"online-mart-tests-{getuid()}", "media")},
 }
-"""The settings that a service requires."""
+"""The settings that a service requires, or whose defaults would change the shop on this machine."""
 
 
 class Served:

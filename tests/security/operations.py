@@ -10,6 +10,7 @@ from uuid import uuid4
 from fastapi import FastAPI
 
 from contracts.permissions import Role, permissions_of
+from product_service.tests.media.pictures import picture
 from tests.harness import tokens
 from tests.harness.service import NEEDED, NOBODY
 
@@ -17,6 +18,8 @@ SERVICES = ("user", "product", "inventory", "order", "notification")
 LEAST_OPERATIONS = {"user": 20, "product": 20, "inventory": 28, "order": 32, "notification": 12}
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON = "application/json"
+BINARY = {"type": "string", "format": "binary"}
+IMAGE = picture("JPEG")
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,9 @@ class Operation:
         elif "text/csv" in content:
             request["headers"]["Content-Type"] = "text/csv"
             request["content"] = b"sku\r\n"
+        elif content and BINARY.items() <= next(iter(content.values()))["schema"].items():
+            request["headers"]["Content-Type"] = next(iter(content))
+            request["content"] = IMAGE
         elif content:
             request["data"] = self._example(next(iter(content.values()))["schema"], values or {})
         return request

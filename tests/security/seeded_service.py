@@ -24,6 +24,7 @@ from contracts.quantity import ProductQuantity
 from order_service.payments.models import Payment, PaymentState, Refund
 from order_service.returns.models import Return
 from order_service.tests.invoices.stored import invoice
+from product_service.tests.media.pictures import picture
 from service_kit.clock import utcnow
 from service_kit.ids import uuid7
 from tests.harness.service import NEEDED, Served, serve
@@ -33,7 +34,11 @@ from tests.security.operations import Operation, operations
 OWNERS_NAME = "Wilhelmina Canary-Owner"
 OWNERS_EMAIL = "wilhelmina.owner@example.com"
 SHIP_TO = {"name": OWNERS_NAME, "line1": "12 Canary Wharf Lane", "city": "London", "country": "GB"}
+OPTIONS = [{"name": "colour", "values": ["blue", "white"]}]
 PASSWORD = "owner's own correct horse"
+NOBODYS = ("/cart/items", "/products")
+"""Below these paths are ids of products."""
+MORE: dict[str, dict[str, Any]] = {"product": {"locales": "en,de"}}
 _DEAD = """
 INSERT INTO parked_events (event_id, topic, partition, "offset", key, type, headers, value, status)
 VALUES ($1, 'users', 0, 1, 'key', 'mart.user.changed.v1', '[]', '{}', 'dead')
@@ -67,7 +72,7 @@ class SeededService:
     def private_texts(self) -> set[str]:
         """Texts that only the owner and staff may read: the owner's id, name and address, and ids of what they own."""
         own = {path for path, _ in self.ids if any(o.is_ones_own and o.path.startswith(path) for o in self.operations)}
-        resources = {id for (path, _), id in self.ids.items() if path in own and path != "/cart/items"}
+        resources = {id for (path, _), id in self.ids.items() if path in own and path not in NOBODYS}
         return {str(self.owner), OWNERS_NAME, OWNERS_EMAIL, SHIP_TO["line1"], *resources}
 
     @property
@@ -110,7 +115,9 @@ class SeededService:
 
 @asynccontextmanager
 async def seeded_service(service: str) -> AsyncIterator[SeededService]:
-    async with serve(f"{service}_service", **{"jwks_refresh_seconds": 3600, **NEEDED.get(service, {})}) as served:
+    async with serve(
+        f"{service}_service", **{"jwks_refresh_seconds": 3600, **NEEDED.get(service, {}), **MORE.get(service, {})}
+    ) as served:
         made = await _SEED[service](served)
         async with served.runtime.database.connection() as connection:
             await connection.execute(_DEAD, uuid4())
@@ -140,8 +147,25 @@ async def _product(served: Served) -> SeededService:
     product = _made(await found.admin.post("/products", json=body))
     price = {**_price(90), "min_quantity": 2, "starts_at": "2030-01-01T00:00:00Z"}
     _made(await found.admin.post(f"/products/{product['id']}/prices", json=price))
-    found.values = {"category_id": category["id"], "product_id": product["id"]}
+    of_group = {**price, "customer_group": str(uuid7())}
+    _made(await found.admin.post(f"/products/{product['id']}/group-prices", json=of_group))
+    _made(await found.admin.post("/price-lists", json={"name": "Sale", "currency": "GBP"}))
+    rule = {"name": "Scarce", "currency": "GBP", "effect": {"percent": 10}}
+    _made(await found.admin.post("/price-rules", json=rule))
+    family = _made(await found.admin.post("/families", json={"name": "Lanterns", "options": OPTIONS}))
+    media = _made(await found.admin.post("/media", content=picture("PNG")))
+    _made(await found.admin.post("/attributes", json={"name": "colour", "kind": "text"}))
+    _made(await found.admin.post("/synonyms", json={"words": ["lantern", "lamp"]}))
+    _made(await found.as_owner.post(f"/products/{product['id']}/reviews", json={"rating": 5, "text": "It shines."}))
+    collection = _made(await found.admin.post("/collections", json={"name": "Lanterns", "published": True}))
+    for path in (f"products/{product['id']}", f"families/{family['id']}", f"collections/{collection['id']}",
+                 f"categories/{category['id']}"):  # fmt: skip
+        answer = await found.admin.put(f"/{path}/translations/de", json={"name": "Laternen"})
+        assert answer.status_code == 204, answer.text
+    found.values = {"category_id": category["id"], "product_id": product["id"], "media_id": media["id"]}
+    found.ids["/collections/by-slug", "slug"] = collection["slug"]
     found.ids["/products/by-slug", "slug"] = product["slug"]
+    found.ids["/families/by-slug", "slug"] = family["slug"]
     return found
 
 

@@ -7,11 +7,12 @@ from typing import Any
 import httpx
 
 from contracts.permissions import ROLES, Role
+from product_service.tests.media.pictures import picture
 from tests.security.operations import SERVICES, Operation, operations
 from tests.security.seeded_service import SHIP_TO, SeededService, method_in
 
 READS = ("get", "head")
-CHANGE_NOTHING = {("order", "POST /promotions/preview")}
+CHANGE_NOTHING = {("order", "POST /promotions/preview"), ("product", "POST /price-rules/preview")}
 """Operations that would be a GET if their request had no body."""
 DELIVERED = """
 UPDATE orders SET status = 'delivered', fulfilment_status = 'fulfilled', captured = total, delivered_at = now()
@@ -79,6 +80,20 @@ def _another(path: str, parameter: str, made_of: Mapping[str, Any], body: Mappin
 async def _import(seeded: SeededService) -> Request:
     answer = await seeded.admin.post("/imports", content=b"sku\r\n", headers={"Content-Type": "text/csv"})
     return Request({("/imports", "import_id"): answer.json()["id"]})
+
+
+async def _unused_image(seeded: SeededService) -> Request:
+    answer = await seeded.admin.post("/media", content=picture("GIF"))
+    return Request({("/media", "media_id"): answer.json()["id"]})
+
+
+async def _collected(seeded: SeededService) -> Request:
+    return Request(body={"product_ids": [seeded.values["product_id"]]})
+
+
+async def _linked(seeded: SeededService) -> Request:
+    answer = await seeded.admin.post("/products", json=DRAFT)
+    return Request(body={"links": [{"product_id": answer.json()["id"], "kind": "accessory"}]})
 
 
 async def _client_with_secrets(seeded: SeededService) -> Request:
@@ -161,6 +176,20 @@ async def _active_promotion(seeded: SeededService) -> Request:
     return Request()
 
 
+async def _list_with_a_price(seeded: SeededService) -> Request:
+    await _run(
+        seeded,
+        "INSERT INTO price_list_entries (list_id, product_id, min_quantity, amount)"
+        " SELECT l.id, p.id, 1, 5 FROM price_lists l, products p",
+    )
+    return Request()
+
+
+async def _active_list(seeded: SeededService) -> Request:
+    await _run(seeded, "UPDATE price_lists SET state = 'active'")
+    return Request()
+
+
 async def _another_method(seeded: SeededService) -> Request:
     return Request(body=method_in(seeded.ids["/shipping-zones", "zone_id"], "express"))
 
@@ -196,9 +225,15 @@ PREPARED: dict[tuple[str, str], Prepare] = {
     ("user", "PUT /customer-groups/{group_id}/members/{user_id}"): _another(
         "/customer-groups", "group_id", {"name": "New"}
     ),
+    ("product", "PUT /collections/{collection_id}/products"): _collected,
+    ("product", "PUT /products/{product_id}/links"): _linked,
     ("product", "DELETE /categories/{category_id}"): _another("/categories", "category_id", {"name": "Empty"}),
     ("product", "POST /imports/{import_id}/cancel"): _import,
+    ("product", "POST /families/{family_id}/variants"): _with({"sku": "L", "price": DRAFT["price"]}),
+    ("product", "DELETE /media/{media_id}"): _unused_image,
     ("product", "DELETE /products/{product_id}"): _another("/products", "product_id", DRAFT),
+    ("product", "POST /price-lists/{list_id}/activate"): _list_with_a_price,
+    ("product", "POST /price-lists/{list_id}/end"): _active_list,
     ("inventory", "DELETE /warehouses/{warehouse_id}"): _another("/warehouses", "warehouse_id", WAREHOUSE),
     ("inventory", "DELETE /suppliers/{supplier_id}"): _another("/suppliers", "supplier_id", {"name": "New"}),
     ("inventory", "PATCH /shipments/{shipment_id}/dispatch"): _corrected,

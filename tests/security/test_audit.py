@@ -22,7 +22,12 @@ STAFF_OPERATIONS = staff_operations()
 NOT_AUDITED = {
     # user_service/audit: by name of the action
     "user": {"accounts", "api_clients", "api_client_secrets", "customer_groups", "roles"},
-    "product": {"availability", "base_price_history", "import_chunks", "import_failures", "republications"},
+    "product": {
+        *("availability", "base_price_history", "bought_together", "bought_together_runs", "family_media"),
+        *("import_chunks", "import_failures"),
+        *("price_rule_queue", "product_demand", "product_media", "purchases", "republications", "review_stats"),
+        "search_words",
+    },
     "inventory": {
         "products", "reservation_lines", "reservations", "stock", "stock_batches", "stock_receipt_lines",
     },

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAuthorization
 
 from contracts.events.payment_status import PaymentSucceeded
 from contracts.money import Money
-from contracts.topics import ORDER_NOTIFICATION, PAYMENT_STATUS, TOPICS, USERS
+from contracts.topics import PAYMENT_STATUS, TOPICS, USERS
 from local_stack.kafka import run
 from local_stack.lag import consumer_lag
 from local_stack.parts import SERVICES
@@ -166,7 +166,7 @@ async def test_the_broker_rejects_readers_without_permission(kafka: SecuredKafka
     client = AIOKafkaAdminClient(**kafka.connection(user).arguments())
     await client.start()
     try:
-        [described] = await client.describe_topics([ORDER_NOTIFICATION.name])
+        [described] = await client.describe_topics([PAYMENT_STATUS.name])
     finally:
         await client.close()
     assert for_code(described["error_code"]) is TopicAuthorizationFailedError

@@ -28,19 +28,22 @@ LONDON, MANCHESTER = "LON-1", "MAN-1"
 
 
 class DemoProduct(NamedTuple):
-    """`price` in pence; `stock`: pieces by warehouse."""
+    """`price` in pence; `attributes`: colour and material; `stock`: pieces by warehouse."""
 
     sku: str
     category: str
     name: str
     price: int
     description: str
+    attributes: dict[str, str]
     stock: dict[str, int]
 
 
 def _read(row: dict[str, str]) -> DemoProduct:
+    attributes = {name: row[name] for name in ("colour", "material")}
     stock = {code: int(row[code]) for code in (LONDON, MANCHESTER) if row[code]}
-    return DemoProduct(row["sku"], row["category"], row["name"], int(row["price"]), row["description"], stock)
+    words = (row["sku"], row["category"], row["name"], int(row["price"]), row["description"])
+    return DemoProduct(*words, attributes, stock)
 
 
 with Path(__file__).with_name("products.csv").open(newline="", encoding="utf-8") as file:

@@ -13,6 +13,7 @@ from tools import container_secrets
 from tools.accounts import Account
 from tools.api import Api, connections
 from tools.demo.orders import ALL, PASSING, SHIP_TO, DemoShop, numbers, place_missing
+from tools.demo.presenting import present
 from tools.demo.selling import prepare_selling
 from tools.demo.stocking import stock_up
 
@@ -57,6 +58,7 @@ class Demo:
             customer = admin.signed_in_as(self.customer.email, self.customer.password)
             products = await stock_up(staff)
             await prepare_selling(staff)
+            await present(staff, customer, products)
             await customer.find_or_create("user", "/users/me/addresses", SHIP_TO)
             existing = await numbers(customer)
             if ALL.keys() - existing:

@@ -38,6 +38,7 @@ async def _products(staff: Api) -> dict[str, str]:
             "name": product.name,
             "description": product.description,
             "category_id": categories[product.category],
+            "attributes": product.attributes,
             "price": {"amount": product.price, "currency": CURRENCY},
             "status": "active",
         }

@@ -90,6 +90,7 @@ STRIMZI_BROKERS = Pods(DATA_NAMESPACE, (("strimzi.io/cluster", KAFKA_CLUSTER), (
 LOCAL_BROKER = outside("kafka", DATA_NAMESPACE, policy="kafka")
 SETUP = outside("setup", DATA_NAMESPACE)
 SENDS_MAIL = ("user", "notification")
+STORES_IMAGES = ("product",)
 
 
 def ways() -> tuple[Way, ...]:
@@ -135,5 +136,7 @@ def _local() -> Iterator[Way]:
 def _production() -> Iterator[Way]:
     for component in ("api", "worker"):
         yield Way(workload("order", component), Internet(), (443,), "production", "the payment gateway")
+        for service in STORES_IMAGES:
+            yield Way(workload(service, component), Internet(), (443,), "production", "the bucket of images")
     for service in SENDS_MAIL:
         yield Way(workload(service, "worker"), Internet(), (465, 587), "production", "the mail server")

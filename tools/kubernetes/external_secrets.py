@@ -8,9 +8,8 @@ from typing import Any
 
 from local_stack.addresses import serving_role
 from local_stack.parts import SERVICES, Part
-from tools.kubernetes.access import SENDS_MAIL
 from tools.kubernetes.names import DATA_NAMESPACE, KAFKA_CLUSTER, NAMESPACE, database_cluster, kafka_user
-from tools.kubernetes.secrets import serving
+from tools.kubernetes.secrets import of_servers, serving
 
 Manifest = dict[str, Any]
 STORE = {"name": "online-mart", "kind": "ClusterSecretStore"}
@@ -30,8 +29,7 @@ def _serving(service: Part) -> Manifest:
     """What the pods of `order-api` and `order-worker` mount."""
     own = {file: name for file, name in serving(service.name).items() if file != "database_url"}
     own |= {"kafka_sasl_password": f"{service.name}_kafka_password"}
-    if service.name in SENDS_MAIL:
-        own["smtp_password"] = "smtp_password"
+    own |= {name: name for name in of_servers(service.name)}
     data = [_from_store("serving", f"{service.name}_database_serving_password")]
     data += [_from_store(*each) for each in own.items()]
     data += [_database_ca(service), _authority("kafka_ca", f"{KAFKA_CLUSTER}-cluster-ca-cert")]

@@ -7,7 +7,7 @@ from typing import Any
 
 from tools import container_secrets
 from tools.container_secrets import HANDED_OUT
-from tools.kubernetes.access import SENDS_MAIL
+from tools.kubernetes.access import SENDS_MAIL, STORES_IMAGES
 from tools.kubernetes.names import DATA_NAMESPACE, NAMESPACE, SANDBOX_NAMESPACE, SERVICE_NAMES
 
 Manifest = dict[str, Any]
@@ -34,9 +34,15 @@ def migrating(service: str) -> Mapping[str, str]:
 
 
 def production_only(service: str) -> tuple[str, ...]:
-    """The files that `order-secrets` has besides, where broker, databases and mail server ask for them."""
+    """The files that `order-secrets` has besides, where broker, databases and other servers ask for them."""
+    return ("kafka_sasl_username", "kafka_sasl_password", "kafka_ca", "database_ca", *of_servers(service))
+
+
+def of_servers(service: str) -> tuple[str, ...]:
+    """The credentials for the mail server and the bucket of images."""
     mail = ("smtp_password",) if service in SENDS_MAIL else ()
-    return ("kafka_sasl_username", "kafka_sasl_password", "kafka_ca", "database_ca", *mail)
+    images = ("media_access_key", "media_secret_key") if service in STORES_IMAGES else ()
+    return (*mail, *images)
 
 
 def mounted_by(name: str) -> str | None:

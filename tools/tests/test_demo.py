@@ -5,9 +5,13 @@ from order_service.orders.models import Status
 from order_service.promotions.models import Promotion
 from order_service.promotions.schemas import PromotionIn
 from order_service.shipping.schemas import MethodIn
+from product_service.families.schemas import FamilyIn, Option
+from product_service.reviews.schemas import ReviewIn
+from product_service.translations.schemas import ProductTexts
 from tools.container_secrets import make_secrets
 from tools.demo.catalogue import CATEGORIES, LONDON, MANCHESTER, PRODUCTS, SUPPLIERS, WAREHOUSES
 from tools.demo.orders import LONDON_ONLY, MANCHESTER_ONLY, MISHAPS, PASSING, SCARCE, STATUSES, WITHDRAWN
+from tools.demo.presenting import CATEGORY_TEXTS, FAMILIES, PRODUCT_TEXTS, REPLIES, REVIEWS
 from tools.demo.run import Demo, table
 from tools.demo.selling import CODE, REDUCED, ZONES, promotions
 from tools.replay.sales import DEFAULT_FILE, read
@@ -69,3 +73,18 @@ def test_services_that_run_elsewhere_are_used_with_their_secrets(tmp_path: Path)
     assert demo.customer.password == (tmp_path / "demo_customer_password").read_text()
     assert len({account.password for account in (demo.admin, demo.staff, demo.customer)}) == 3
     assert demo.order_database_url.endswith("@postgres:5432/order_service")
+
+
+def test_families_reviews_and_texts_are_those_of_the_demos_products() -> None:
+    members = [sku for family in FAMILIES for sku in family.values]
+    assert len(set(members)) == len(members)
+    assert {*members, *REVIEWS, *PRODUCT_TEXTS} <= STOCK.keys()
+    assert REPLIES.keys() <= REVIEWS.keys()
+    assert CATEGORY_TEXTS.keys() == CATEGORIES.keys()
+    for family in FAMILIES:
+        option = Option(name=family.option, values=list(family.values.values()))
+        FamilyIn(name=family.name, description=family.description, options=[option])
+    for rating, title, text in REVIEWS.values():
+        ReviewIn(rating=rating, title=title, text=text)
+    for texts in PRODUCT_TEXTS.values():
+        ProductTexts.model_validate(texts)

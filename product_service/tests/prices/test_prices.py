@@ -14,6 +14,8 @@ from product_service.products import queries
 from product_service.products.queries import PriceQuery
 from product_service.products.schemas import ProductOut
 from product_service.search import queries as search
+from product_service.search.conditions import Criteria
+from product_service.search.facet_queries import facets
 from product_service.search.schemas import Filters, Sort
 from product_service.tests.conftest import Json, MakeProduct
 from service_kit.clock import utcnow
@@ -85,7 +87,7 @@ async def _listed(service: Served, id: UUID, sort: Sort, currency: str, at: date
     """The price in a list. None: it has none, and is not in a list that is sorted by price."""
     filters = Filters(sku=[str(id)], currency=currency)
     async with service.runtime.database.transaction() as tx:
-        found = await search.page(tx, filters, sort, Position(), at)
+        found = await search.page(tx, Criteria(filters), sort, Position(), at)
     assert len(found.rows) <= 1
     return _amount(found.rows[0]["body"]) if found.rows else None
 
@@ -96,7 +98,7 @@ async def _facets(
     """The number of products within the limits, and their range of prices."""
     filters = Filters(sku=[str(id)], currency=currency, min_price=least, max_price=most)
     async with service.runtime.database.transaction() as tx:
-        found = await search.facets(tx, filters, at)
+        found = await facets(tx, Criteria(filters), at)
     return found.count, [(each.min, each.max) for each in found.prices]
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from contracts.events.products import ProductChanged, ProductDeleted
 from contracts.events.stock_levels import StockChanged
-from product_service.availability.consumers import on_stock_changed
+from product_service.price_rules.consumers import on_stock_changed
 from product_service.products.schemas import ProductOut
 from product_service.tests.conftest import MakeCategory, MakeProduct
 from product_service.text import SLUG_LENGTH

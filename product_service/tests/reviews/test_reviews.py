@@ -64,6 +64,9 @@ async def test_a_changed_review_waits_for_a_new_decision(service: Served, staff:
     assert (await author.get(path)).json()["reason"] == "too short"
     await staff.post(f"{path}/publish")
     assert (await listed(service, review["product_id"]))["rating"]["average"] == "1.00"
+    other = service.caller()
+    for answer in (await other.get(path), await other.patch(path, json={"rating": 1}), await other.delete(path)):
+        assert answer.status_code == 404, "it is another customer's"
     stale = await author.patch(path, json={"rating": 2}, headers={"If-Match": '"1"'})
     assert stale.status_code == 412
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 
 from contracts.events.stock_levels import StockChanged
-from product_service.availability.consumers import on_stock_changed
+from product_service.price_rules.consumers import on_stock_changed
 from product_service.tests.conftest import Json, MakeCategory, MakeProduct, found
 from tests.harness.service import Caller, Served
 

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from product_service.search import queries
+from product_service.search.conditions import Conditions
 from product_service.search.schemas import Filters
 from product_service.search.words import parse
 from product_service.tests.conftest import MakeProduct, found, make_named
@@ -83,7 +84,7 @@ async def test_searches_use_indexes(service: Served) -> None:
         await tx.execute("SET LOCAL enable_indexscan = off")
         await tx.execute("DROP INDEX ix_products_status_created_at, ix_products_status_sort_key")
         for q, indexes in SEARCHES.items():
-            conditions = queries.Conditions(Filters(q=q))
+            conditions = Conditions(await queries.criteria(tx, Filters(q=q)))
             explain = Statement(f"EXPLAIN SELECT id FROM products p WHERE {conditions.sql}")
             plan = await explain.fetch(tx, **conditions.values)
             assert all(index in "\n".join(row[0] for row in plan) for index in indexes), (q, plan)

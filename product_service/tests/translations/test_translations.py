@@ -63,7 +63,7 @@ async def test_each_missing_text_is_shown_in_the_main_language(
     await translate(staff, path, "de", {"description": "Aus Blech"})
     changed = await service.anonymous.get(path, headers={**DE, "If-None-Match": before})
     assert (changed.status_code, changed.json()["name"]) == (200, "Lantern"), "a translation is replaced as a whole"
-    listed = (await staff.get(f"{path}/translations")).json()
+    listed = (await staff.get(f"{path}/translations")).json()["items"]
     assert [(each["locale"], each["fields"], each["version"]) for each in listed] == [
         ("de", {"description": "Aus Blech"}, 2)
     ]

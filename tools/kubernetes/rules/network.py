@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tools.kubernetes.access import PLACES, SENDS_MAIL
+from tools.kubernetes.access import PLACES, SENDS_MAIL, STORES_IMAGES
 from tools.kubernetes.cluster import Cluster, Manifest, title, where
 from tools.kubernetes.names import COMPONENTS, HTTP_PORT, NAMESPACE, OPERATIONS_PORT, POSTGRES_PORT, SERVICE_NAMES
 from tools.kubernetes.policies import default_deny, policies
@@ -62,6 +62,8 @@ def needed(cluster: Cluster) -> Iterator[Connection]:
                 yield pod, Target(_pod(cluster, "user", "api"), HTTP_PORT), "keys"
             if service == "order":
                 yield pod, _outside(cluster, "gateway", 8005, 443), "the payment gateway"
+            if service in STORES_IMAGES and cluster.overlay == "production":
+                yield pod, Target(Endpoint("public", {}, {}, address=PUBLIC), 443), "the bucket of images"
         if service in SENDS_MAIL:
             yield worker, _outside(cluster, "mailbox", 1025, 587), "the mail server"
 

@@ -1,4 +1,4 @@
-"""Copies what is ordered from the events of the order service."""
+"""Copies what is ordered from the events of the order service: who has bought what, and the demand for products."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +13,8 @@ from contracts.events.order_notification import (
     OrderRejected,
     OrderReturned,
 )
-from product_service.purchases import queries
+from product_service.price_rules import demand
+from product_service.purchases import queries as purchases
 from product_service.purchases.models import Purchase
 from service_kit.database import Transaction
 from service_kit.messaging import Envelope, consumes
@@ -34,13 +35,14 @@ async def on_order_events(tx: Transaction, events: list[OrderEvent], envelopes: 
         each for event, envelope in pairs if isinstance(event, OrderPlaced) for each in _purchases(event, envelope)
     ]
     if placed:
-        await queries.add(tx, placed)
+        await purchases.add(tx, placed)
+        await demand.count(tx, ((each.product_id, each.ordered_at.date(), each.quantity) for each in placed))
     if delivered := _ids(events, OrderDelivered):
-        await queries.deliver(tx, delivered)
+        await purchases.deliver(tx, delivered)
     if returned := _ids(events, OrderReturned):
-        await queries.take_back(tx, returned)
+        await purchases.take_back(tx, returned)
     if ended := _ids(events, *_ENDED):
-        await queries.delete(tx, ended)
+        await purchases.delete(tx, ended)
 
 
 def _purchases(event: OrderPlaced, envelope: Envelope) -> Iterable[Purchase]:
