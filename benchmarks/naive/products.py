@@ -11,7 +11,9 @@ from contracts.pricing import unit_price as price_of
 from product_service.availability.models import Availability
 from product_service.products.models import Product, Status
 from product_service.products.prices import ScheduledPrice
-from product_service.products.schemas import AvailabilityOut, ProductOut
+from product_service.products.schemas import AvailabilityOut, ProductOut, Rating
+from product_service.reviews.models import ReviewStats
+from product_service.reviews.schemas import RatingOut
 from service_kit.clock import utcnow
 from service_kit.problems import not_found
 
@@ -30,8 +32,12 @@ def read_product(product_id: UUID, session: DbSession, response: Response, quant
     unit_price = _unit_price(session, product, quantity)
     version = availability.version if availability else 0
     response.headers["ETag"] = f'"{product.version}.{version}.{unit_price.amount}"'
+    shown = product.model_dump(include=set(ProductOut.model_fields)) | {"external_ids": None}
     return ProductOut(
-        **product.model_dump(exclude={"price_amount", "price_currency", "sort_key"}),
+        **shown,
+        metadata=None,
+        rating=_rating(session, product),
+        reduction=None,
         price=Money(amount=product.price_amount, currency=product.price_currency),
         unit_price=unit_price,
         availability=AvailabilityOut(
@@ -41,6 +47,14 @@ def read_product(product_id: UUID, session: DbSession, response: Response, quant
             updated_at=availability.updated_at if availability else None,
         ),
     )
+
+
+def _rating(session: Session, product: Product) -> Rating | None:
+    stats = session.get(ReviewStats, product.family_id or product.id)
+    if stats is None:
+        return None
+    found = RatingOut.of(stats)
+    return Rating(average=str(found.average), count=found.count)
 
 
 def _unit_price(session: Session, product: Product, quantity: int) -> Money:
