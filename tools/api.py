@@ -130,10 +130,12 @@ class Api:
         """Raises: ApiError, ApiUnreachable."""
         return await self._call(service, "PATCH", path, repeatable=True, data=json.dumps(body).encode())
 
-    async def upload(self, service: str, path: str, content: bytes) -> Any:
+    async def upload(
+        self, service: str, path: str, content: bytes, media_type: str = "application/octet-stream"
+    ) -> Any:
         """Sends a file as it is, to an operation that takes the same file twice as one. Raises: ApiError,
         ApiUnreachable."""
-        headers = {"Content-Type": "application/octet-stream"}
+        headers = {"Content-Type": media_type}
         return await self._call(service, "POST", path, repeatable=True, data=BytesIO(content), headers=headers)
 
     async def find_or_create(self, service: str, path: str, body: Any, **query: Any) -> str:

@@ -14,6 +14,7 @@ from tools.accounts import Account
 from tools.api import Api, connections
 from tools.demo.orders import ALL, PASSING, SHIP_TO, DemoShop, numbers, place_missing
 from tools.demo.presenting import present
+from tools.demo.pricing import set_prices
 from tools.demo.selling import prepare_selling
 from tools.demo.stocking import stock_up
 
@@ -59,6 +60,7 @@ class Demo:
             products = await stock_up(staff)
             await prepare_selling(staff)
             await present(staff, customer, products)
+            await set_prices(staff, products)
             await customer.find_or_create("user", "/users/me/addresses", SHIP_TO)
             existing = await numbers(customer)
             if ALL.keys() - existing:

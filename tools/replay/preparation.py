@@ -1,6 +1,7 @@
 """Creates missing products, customers and stock for the orders, through the APIs."""
 
 import asyncio
+import json
 import math
 import re
 import secrets
@@ -15,13 +16,16 @@ from tools.replay.sales import Invoice, Product
 from tools.replay.terms import Terms, prepare_terms
 
 DOMAIN = "online-retail.example"
-CATEGORY, CATEGORY_SLUG = "Online Retail", "online-retail"
+CATEGORY = "Online Retail"
 SUPPLIER = "Online Retail wholesale"
 WAREHOUSE_CODE, WAREHOUSE = "ONLINE-RETAIL", "Online Retail warehouse"
 CURRENCY = "GBP"
 # The most SKUs of one request, and lines of one receipt, whose body stays far below 1 MiB.
 SKUS_AT_ONCE, RECEIPT_LINES = 100, 2_000
 CREATING_AT_ONCE = 6
+POLL_SECONDS = 0.2
+"""Seconds between two looks at an import, which has no event that a program could wait for."""
+ENDED = ("done", "failed", "cancelled")
 
 Advance = Callable[[int], None]
 
@@ -81,27 +85,25 @@ async def _products(api: Api, products: Sequence[Product], ids: dict[str, str], 
         await _find_products(api, [product.sku for product in products[start : start + SKUS_AT_ONCE]], ids)
     advance(len(ids))
     missing = [product for product in products if product.sku not in ids]
-    category_id = ""
     if missing:
-        category_id = await api.find_or_create("product", "/categories", {"name": CATEGORY}, slug=CATEGORY_SLUG)
+        await _import(api, missing)
+        for start in range(0, len(missing), SKUS_AT_ONCE):
+            await _find_products(api, [product.sku for product in missing[start : start + SKUS_AT_ONCE]], ids)
+        advance(len(missing))
 
-    async def create(product: Product) -> None:
-        body = {
-            "sku": product.sku,
-            "name": product.name[:200],
-            "category_id": category_id,
-            "price": {"amount": product.price, "currency": CURRENCY},
-            "status": "active",
-        }
-        try:
-            ids[product.sku] = (await api.post("product", "/products", body, repeatable=True))["id"]
-        except ApiError as error:
-            if error.type != "sku-taken":  # by an earlier attempt whose response was lost
-                raise
-            await _find_products(api, [product.sku], ids)
-        advance(1)
 
-    await for_each(missing, create, at_once=CREATING_AT_ONCE)
+async def _import(api: Api, products: Sequence[Product]) -> None:
+    """Creates products by one import. If it is repeated, it finds them unchanged. Raises: StackError."""
+    fixed = {"category": CATEGORY, "price_currency": CURRENCY, "status": "active"}
+    rows = ({"sku": each.sku, "name": each.name[:200], "price_amount": each.price, **fixed} for each in products)
+    content = "".join(f"{json.dumps(row)}\n" for row in rows).encode()
+    found = await api.upload("product", "/imports?create_categories=true", content, "application/jsonl")
+    while found["state"] not in ENDED:
+        await asyncio.sleep(POLL_SECONDS)
+        found = await api.get("product", f"/imports/{found['id']}")
+    if found["state"] != "done" or found["failed"]:
+        words = f"{found['failed']} rows failed, which GET /imports/{found['id']}/failed-rows names"
+        raise StackError(f"The import of products is {found['state']}: {found['error'] or words}.")
 
 
 async def _find_products(api: Api, skus: Sequence[str], ids: dict[str, str]) -> None:

@@ -5,13 +5,17 @@ from order_service.orders.models import Status
 from order_service.promotions.models import Promotion
 from order_service.promotions.schemas import PromotionIn
 from order_service.shipping.schemas import MethodIn
+from product_service.attributes.schemas import AttributeIn
 from product_service.families.schemas import FamilyIn, Option
+from product_service.price_rules.schemas import PriceRuleIn
 from product_service.reviews.schemas import ReviewIn
 from product_service.translations.schemas import ProductTexts
+from product_service.vocabulary.schemas import SynonymIn
 from tools.container_secrets import make_secrets
 from tools.demo.catalogue import CATEGORIES, LONDON, MANCHESTER, PRODUCTS, SUPPLIERS, WAREHOUSES
 from tools.demo.orders import LONDON_ONLY, MANCHESTER_ONLY, MISHAPS, PASSING, SCARCE, STATUSES, WITHDRAWN
 from tools.demo.presenting import CATEGORY_TEXTS, FAMILIES, PRODUCT_TEXTS, REPLIES, REVIEWS
+from tools.demo.pricing import ATTRIBUTES, RULES, SYNONYMS
 from tools.demo.run import Demo, table
 from tools.demo.selling import CODE, REDUCED, ZONES, promotions
 from tools.replay.sales import DEFAULT_FILE, read
@@ -84,6 +88,14 @@ def test_families_reviews_and_texts_are_those_of_the_demos_products() -> None:
     for family in FAMILIES:
         option = Option(name=family.option, values=list(family.values.values()))
         FamilyIn(name=family.name, description=family.description, options=[option])
+    for attribute in ATTRIBUTES:
+        AttributeIn.model_validate(attribute)
+        assert all(attribute["name"] in product.attributes for product in PRODUCTS)
+    for name, rule in RULES.items():
+        PriceRuleIn.model_validate({**rule, "currency": "GBP"})
+        assert name in CATEGORIES
+    for words in SYNONYMS:
+        SynonymIn(words=words)
     for rating, title, text in REVIEWS.values():
         ReviewIn(rating=rating, title=title, text=text)
     for texts in PRODUCT_TEXTS.values():
