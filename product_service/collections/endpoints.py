@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import Path, Query, Request, Response
 
 from contracts.money import Currency
+from product_service.caching import allow_caching
 from product_service.collections import queries, use_cases
 from product_service.collections.models import CollectedProductUnknown, Collection
 from product_service.collections.schemas import CollectionChange, CollectionIn, CollectionOut, ProductsIn
@@ -44,7 +45,7 @@ async def list_collections(
     tx: Session, page: Paged, who: MaybePrincipal, request: Request, response: Response
 ) -> Page[CollectionOut]:
     """In the sequence of their creation. Only staff see those that are not published."""
-    response.headers["Vary"] = "Authorization, Accept-Language"
+    allow_caching(response, who, seconds=60)
     found = await queries.page(tx, page.position, hidden_too=may_read_hidden(who))
     texts = await translations.texts_of(tx, Entity.COLLECTION, language_of(request))
     return page.of(found, lambda each: CollectionOut.of(each, **texts.get(each.id, {})))
@@ -129,7 +130,7 @@ async def list_products_of_collection(
 ) -> Page[ProductOut]:
     """In the sequence that staff chose. Prices are those of one piece now."""
     _shown(await queries.find(tx, collection_id), who, collection_id)
-    response.headers["Vary"] = "Authorization, Accept-Language"
+    allow_caching(response, who, seconds=15)
     query = PriceQuery(utcnow(), currency=currency, hidden_too=may_read_hidden(who), locale=language_of(request))
     found = await queries.products(tx, collection_id, page.position, query)
     return page.of(found, lambda row: ProductOut.model_validate_json(row.body))

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Query, Request, Response
 
+from product_service.caching import allow_caching
 from product_service.products.endpoints import may_read_hidden
 from product_service.products.models import Product
 from product_service.reviews import queries, use_cases
@@ -72,7 +73,7 @@ async def list_reviews(
     reviewed_id = await queries.subject(tx, product_id, hidden_too=hidden_too) or not_found(Product, product_id)
     published = {"reviewed_id": reviewed_id, "status": ReviewStatus.PUBLISHED, "rating": rating}
     found = page.of(await queries.page(tx, page.position, **published), PublishedReview.of)
-    response.headers["Cache-Control"] = "public, max-age=60"
+    allow_caching(response, who, seconds=60)
     return ReviewPage(items=found.items, next=found.next, rating=RatingOut.of(await queries.stats(tx, reviewed_id)))
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Query, Request, Response
 
+from product_service.caching import allow_caching
 from product_service.languages import language_of
 from product_service.products.endpoints import may_read_hidden, rendered
 from product_service.products.queries import RenderedProduct
@@ -62,7 +63,7 @@ async def list_products(
     if sort == Sort.RELEVANCE and not filters.search:
         raise SortNeedsText
     filters.check_currency(sort)
-    response.headers["Vary"] = "Accept-Language"
+    allow_caching(response, who, seconds=15)
     now = utcnow()
     sort = sort or (Sort.RELEVANCE if filters.search else Sort.NEWEST)
     criteria = await queries.criteria(tx, filters)
