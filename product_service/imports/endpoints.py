@@ -42,7 +42,8 @@ MEDIA_TYPES = {Format.CSV: "text/csv", Format.JSONL: "application/jsonl"}
 _TEXT = {"schema": {"type": "string"}}
 _CONTENT = dict.fromkeys(MEDIA_TYPES.values(), _TEXT)
 _FILE: dict[int | str, dict[str, Any]] = {200: {"content": _CONTENT, "description": "a file in UTF-8"}}
-_UPLOAD = {"requestBody": {"required": True, "content": _CONTENT}}
+_BINARY = {media_type: {"schema": {"type": "string", "format": "binary"}} for media_type in MEDIA_TYPES.values()}
+_UPLOAD = {"requestBody": {"required": True, "content": _BINARY}}
 
 
 @router.post(
@@ -120,9 +121,9 @@ async def read_import(import_id: UUID, tx: Session, _: Manager) -> ImportOut:
 
 
 @router.post("/imports/{import_id}/cancel", summary="Cancel an import", responses=problems(NotFound, ImportEnded))
-async def cancel_import(import_id: UUID, tx: Session, _: Manager) -> ImportOut:
+async def cancel_import(import_id: UUID, tx: Session, who: Manager) -> ImportOut:
     """The batch that is being stored is finished, and no further row is. What was stored stays."""
-    return ImportOut.of(await use_cases.cancel(tx, import_id))
+    return ImportOut.of(await use_cases.cancel(tx, import_id, who.user_id))
 
 
 @router.get(

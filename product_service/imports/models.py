@@ -98,6 +98,7 @@ class Import(Base, table=True):
     attempts: int = 0
     """How often the next rows have failed as a whole, for a reason that is not theirs."""
     error: str | None = None
+    cancelled_by: UUID | None = None
     actor: str | None = Field(default=None, sa_type=Text)
     """Who has sent it, for the audit log; null once it has ended."""
     created_at: datetime = Field(default_factory=utcnow)

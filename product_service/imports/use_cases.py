@@ -104,10 +104,11 @@ def _read_start(wanted: Import, content: bytes, locales: Sequence[str]) -> None:
     wanted.position = end or len(content)
 
 
-async def cancel(tx: Session, import_id: UUID) -> Import:
+async def cancel(tx: Session, import_id: UUID, by: UUID) -> Import:
     """What was stored stays. Waits for the batch that is being stored. Raises: NotFound, ImportEnded."""
     wanted = await queries.lock(tx, import_id) or not_found(Import, import_id)
     await _end(tx, wanted, State.CANCELLED)
+    wanted.cancelled_by = by
     return wanted
 
 

@@ -11,7 +11,20 @@ down_revision = "0116"
 branch_labels = None
 depends_on = None
 
-_PROGRESS = ("columns", "size", "position", "rows", "created", "changed", "unchanged", "failed", "attempts", "actor")
+# Who has cancelled it is logged, and stands for the state.
+_PROGRESS = (
+    "state",
+    "columns",
+    "size",
+    "position",
+    "rows",
+    "created",
+    "changed",
+    "unchanged",
+    "failed",
+    "attempts",
+    "actor",
+)
 
 
 def upgrade() -> None:
@@ -28,6 +41,7 @@ def upgrade() -> None:
             for name in ("rows", "created", "changed", "unchanged", "failed", "attempts")
         ),
         sa.Column("error", sa.String(), nullable=True),
+        sa.Column("cancelled_by", sa.Uuid(), nullable=True),
         sa.Column("actor", sa.Text(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
