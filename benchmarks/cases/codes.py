@@ -47,9 +47,10 @@ async def _add_promotion(server: Server, code: str, **limits: int) -> None:
     body = {"name": code, "stage": "order", "effect": {"percent": {"rate": "0.10"}}, "code": code, **limits}
     headers = {"Authorization": f"Bearer {tokens.token(role='Admin')}", "Idempotency-Key": str(uuid4())}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{server.port}") as client:
-        answer = await client.post("/promotions", json=body, headers=headers)
-    if answer.status_code != 201:
-        raise LoadFailed(answer.text)
+        made = await client.post("/promotions", json=body, headers=headers)
+        answer = await client.post(f"/promotions/{made.json().get('id')}/activate", headers=headers)
+    if not answer.is_success:
+        raise LoadFailed(made.text + answer.text)
 
 
 async def _with_and_without(server: Server, database: str, result: Result) -> None:
