@@ -25,5 +25,5 @@ SELECT o.id, o.status, o.total, o.captured, o.refunded,
        count(i.id) FILTER (WHERE i.kind = 'invoice') AS invoices,
        coalesce(sum(i.total) FILTER (WHERE i.kind = 'invoice'), 0) AS invoiced,
        coalesce(sum(i.total) FILTER (WHERE i.kind = 'credit_note'), 0) AS credited
-FROM invoice_policy, orders o LEFT JOIN invoices i ON i.order_id = o.id GROUP BY o.id
+FROM invoice_policy CROSS JOIN orders o LEFT JOIN invoices i ON i.order_id = o.id GROUP BY o.id
 """

@@ -47,7 +47,7 @@ QUERIES: dict[str, tuple[str, str]] = {
         """SELECT r.id, r.order_id, (line ->> 'product_id')::uuid AS product_id,
             sum((line ->> 'quantity')::int) AS quantity, sum((line ->> 'received')::int) AS received,
             sum((line ->> 'received')::int * l.total / l.quantity) AS worth
-        FROM returns r, jsonb_array_elements(lines) AS line
+        FROM returns r CROSS JOIN jsonb_array_elements(lines) AS line
         JOIN order_lines l ON l.product_id = (line ->> 'product_id')::uuid AND l.order_id = r.order_id
         GROUP BY 1, 2, 3""",
     ),
