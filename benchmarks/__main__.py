@@ -23,6 +23,7 @@ from benchmarks.stage import Stage
 CASES = (
     *(
         "place_order",
+        "codes",
         "product_read",
         "large_orders",
         "token_check",

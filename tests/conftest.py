@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from local_stack import ports
+from local_stack.cli import SELLER
 from local_stack.postgres import WITHOUT_DURABILITY
 from local_stack.shop import Shop
 from tests.harness.limits import RAISED
@@ -24,6 +25,7 @@ SETTINGS = {
     "USER_PASSWORD_MEMORY_KIB": "1024",
     "JWKS_REFRESH_SECONDS": "5",
     "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
+    **SELLER,
     **RAISED,
 }
 SECONDS = 300

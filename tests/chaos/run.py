@@ -51,7 +51,7 @@ class Run:
         self.injector = FaultInjector(self.world, self.plan, one_at_a_time=self.one_at_a_time)
 
     async def execute(self) -> Outcome:
-        await prices.configure(self.world)
+        self.stream.codes = await prices.configure(self.world)
         await self.stream.prepare(stock=PLENTY)
         async with self.stream.fulfilling():
             self.phase = "faults"

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from local_stack.cli import SELLER
 from local_stack.shop import Shop
 from tests.chaos.proxied import ProxiedShop
 from tests.chaos.report import line
@@ -26,6 +27,7 @@ SETTINGS = {
     "JWKS_REFRESH_SECONDS": "5",
     "ORDER_GATEWAY_TIMEOUT_SECONDS": "3",
     "CONSOLE_PORT": "",
+    **SELLER,
     **RAISED,
 }
 STATUS_SECONDS = 10.0

@@ -15,6 +15,7 @@ from deploy.monitoring.__main__ import HERE
 from deploy.monitoring.rules import Group
 from local_stack.environment import ROOT
 from local_stack.process import EmbeddedServer
+from tests.monitoring.receiver import Expected
 from tests.monitoring.scaling import scaled_route
 
 INTERVAL = "1s"
@@ -128,6 +129,14 @@ class Prometheus(_Server):
         assert answer["status"] == "success", f"{expr}: {answer}"
         found: list[dict[str, Any]] = answer["data"]["result"]
         return found
+
+    async def states(self, expected: Expected) -> str:
+        """In which states the alert was in the last quarter of an hour; otherwise, the receiver has not heard of it."""
+        labels = {"alertname": expected.alert, **expected.labels}
+        selector = ", ".join(f'{name}="{value}"' for name, value in labels.items())
+        found = await self.series(f"count_over_time(ALERTS{{{selector}}}[15m])")
+        seconds = {each["metric"]["alertstate"]: each["value"][1] for each in found}
+        return ", ".join(f"{state} {count} times" for state, count in sorted(seconds.items())) or "never active"
 
 
 def _relabelings() -> list[dict[str, Any]]:

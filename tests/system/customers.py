@@ -3,7 +3,7 @@ books."""
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +28,7 @@ TOKENS = ("tok_ok", "tok_authorised", "tok_duplicate", "tok_lost_answer")
 POLL_SECONDS = 0.3
 """Seconds between two requests for waiting orders; one request serves all of them."""
 PAGE = 100
+USED_UP = "promotion-unusable"
 
 
 @dataclass
@@ -67,7 +68,10 @@ class Ledger:
 class Customers:
     """Places `orders` orders by `customers` customers, one after the other; some order a product that is sold out soon.
 
-    `verified`: their e-mail addresses are verified, so that they get e-mails too."""
+    `verified`: their e-mail addresses are verified, so that they get e-mails too. `codes`: for 10 % off, which a third
+    of them enters; without a code if it is used up."""
+
+    codes: Sequence[str] = ()
 
     def __init__(self, world: World, *, orders: int = 200, customers: int = 40, verified: bool = False) -> None:
         self.ledger = Ledger()
@@ -160,19 +164,31 @@ class Customers:
     async def order(self, customer: Person, number: int) -> dict[str, Any]:
         """Every tenth order contains the scarce product; every second one has a card's token."""
         key = self._key(number)
+        for body in self._requests(number):
+            if order := await self._place(customer, key, body, (USED_UP,)):
+                break
+        assert order is not None
+        if number % 5 == 0:  # as if the response had been lost
+            await self._place(customer, key, body)
+        return order
+
+    def _requests(self, number: int) -> list[dict[str, Any]]:
+        """The request for the order, with its code first if it has one."""
         pieces = self._wanted(number)
         lines = [{"product_id": id, "quantity": quantity} for id, quantity in pieces.items()]
         total = sum(quantity * (RARE_PRICE if id == self._rare else PRICE) for id, quantity in pieces.items())
-        body = {
-            "lines": lines,
-            "expected_total": {"amount": total, "currency": "GBP"},
-            **self._address_and_card(number),
-        }
-        order = await self._place(customer, key, body)
-        if number % 5 == 0:  # as if the response had been lost
-            await self._place(customer, key, body)
-        assert order is not None
-        return order
+        offers: list[tuple[int, Sequence[str]]] = [(total, [])]
+        if self.codes and number % 3 == 0:
+            offers.insert(0, (total * 9 // 10, [self.codes[number // 3 % len(self.codes)]]))
+        return [
+            {
+                "lines": lines,
+                "expected_total": {"amount": total, "currency": "GBP"},
+                "codes": codes,
+                **self._address_and_card(number),
+            }
+            for total, codes in offers
+        ]
 
     async def _place(
         self, customer: Person, key: str, body: dict[str, Any], done_if: tuple[str, ...] = ()

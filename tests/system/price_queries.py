@@ -1,4 +1,4 @@
-"""What orders cost, as the database of the order service has it."""
+"""What orders cost and what was invoiced, as the database of the order service has it."""
 
 AMOUNTS = """
 SELECT o.id, o.total, o.tax, o.discount, o.redeemed, coalesce((o.shipping ->> 'total')::bigint, 0) AS shipping,
@@ -20,3 +20,10 @@ SELECT u.promotion_id, u.used, (
 ) AS redeemed FROM promotion_uses u
 """
 SERIES = "SELECT series, count(*) AS invoices, max(number) AS highest FROM invoices GROUP BY series"
+INVOICED = """
+SELECT o.id, o.status, o.total, o.captured, o.refunded,
+       count(i.id) FILTER (WHERE i.kind = 'invoice') AS invoices,
+       coalesce(sum(i.total) FILTER (WHERE i.kind = 'invoice'), 0) AS invoiced,
+       coalesce(sum(i.total) FILTER (WHERE i.kind = 'credit_note'), 0) AS credited
+FROM invoice_policy CROSS JOIN orders o LEFT JOIN invoices i ON i.order_id = o.id GROUP BY o.id
+"""

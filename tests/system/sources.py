@@ -40,18 +40,21 @@ QUERIES: dict[str, tuple[str, str]] = {
         "SELECT order_id, trigger, from_status, to_status FROM order_history ORDER BY order_id, version",
     ),
     "lines": ("order", "SELECT order_id, product_id, sum(quantity) FROM order_lines GROUP BY 1, 2"),
-    "prices": ("order", "SELECT order_id, product_id, min(unit_price) FROM order_lines GROUP BY 1, 2"),
+    "prices": ("order", "SELECT order_id, product_id, sum(total) / sum(quantity) FROM order_lines GROUP BY 1, 2"),
     "returns": ("order", "SELECT id, order_id, status, worth, to_refund FROM returns"),
     "return_lines": (
         "order",
         """SELECT r.id, r.order_id, (line ->> 'product_id')::uuid AS product_id,
             sum((line ->> 'quantity')::int) AS quantity, sum((line ->> 'received')::int) AS received,
-            sum((line ->> 'received')::int * (line ->> 'unit_price')::bigint) AS worth
-        FROM returns r, jsonb_array_elements(lines) AS line GROUP BY 1, 2, 3""",
+            sum((line ->> 'received')::int * l.total / l.quantity) AS worth
+        FROM returns r CROSS JOIN jsonb_array_elements(lines) AS line
+        JOIN order_lines l ON l.product_id = (line ->> 'product_id')::uuid AND l.order_id = r.order_id
+        GROUP BY 1, 2, 3""",
     ),
     "amounts": ("order", price_queries.AMOUNTS),
     "uses": ("order", price_queries.USES),
     "series": ("order", price_queries.SERIES),
+    "invoiced": ("order", price_queries.INVOICED),
     "payments": ("order", "SELECT id, order_id, amount, status, gateway, gateway_charge_id FROM payments"),
     "refunds": ("order", "SELECT id, order_id, amount, status, gateway, gateway_refund_id, return_id FROM refunds"),
     "levels_in_order": ("order", "SELECT product_id, available FROM stock_levels"),

@@ -6,7 +6,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Any
 
-from tests.system import returns
+from tests.system import planted_prices, prices, returns
 from tests.system.books import agree, violations
 from tests.system.customers import Checkout
 from tests.system.irregular import IrregularCustomers
@@ -286,6 +286,7 @@ FAULTS_OF_CUSTOMERS: dict[str, tuple[str, Callable[[Books], Books]]] = {
 
 async def test_every_fault_is_named(world: World) -> None:
     customers = IrregularCustomers(world, orders=60, customers=4, verified=True)
+    customers.codes = await prices.configure(world)
     await customers.prepare()
     await customers.buy()
     await agree(world, customers.ledger)
@@ -302,6 +303,6 @@ async def test_every_fault_is_named(world: World) -> None:
     of_returns = {fault: FAULTS[fault] for fault in FAULTS if "return" in fault}
     for fault, (kind, break_books) in of_returns.items():
         assert kind in {violation.kind for violation in returns.violations(break_books(books))}, fault
-    for fault, (words, break_books) in FAULTS_OF_CUSTOMERS.items():
+    for fault, (words, break_books) in {**FAULTS_OF_CUSTOMERS, **planted_prices.FAULTS}.items():
         texts = [str(violation) for violation in violations(break_books(books))]
         assert any(words in text for text in texts), f"{fault}: {texts[:5]}"

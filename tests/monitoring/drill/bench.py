@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import asyncpg
 
@@ -17,6 +18,7 @@ from tests.harness.server import listening
 from tests.monitoring.receiver import Receiver
 from tests.monitoring.scaling import GROUPS
 from tests.monitoring.servers import Alertmanager, Prometheus, Targets, scratch
+from tests.system.world import Person
 
 RATE = 3.0
 """Orders a second: little load, and no more than a few seconds between two events of any kind."""
@@ -26,7 +28,13 @@ WARM_ORDERS = 30
 
 
 class Buyers(CustomerStream):
-    """All of them have good cards, so that no call to the gateway fails unless the gateway does."""
+    """All of them have good cards, so that no call to the gateway fails unless the gateway does. Each reads the
+    notifications after an order, so that every service gets requests."""
+
+    async def order(self, customer: Person, number: int) -> dict[str, Any]:
+        order = await super().order(customer, number)
+        await customer.call("notification", "GET", "/notifications")
+        return order
 
     def card(self, number: int, *, again: bool = False) -> str:
         return "tok_ok"

@@ -96,7 +96,8 @@ class Drill:
         try:
             notice = await until(f"{row.expected} fires", fired, within)
         except AssertionError:
-            self._note(f"{row.fault}: {row.expected} did not fire within {within:.0f} s")
+            states = await self.bench.prometheus.states(row.expected)
+            self._note(f"{row.fault}: {row.expected} did not fire within {within:.0f} s; in Prometheus it was {states}")
             return
         row.fired = notice.at - since
         self.progress(f"  {row.expected}: fires after {row.fired:.0f} s")
