@@ -68,6 +68,7 @@ async def upload(database: Database, storage: Storage, decoder: Decoder, receive
             return media, False
         # Of concurrent uploads, each stores the same image: any of them may fail.
         file = Path(folder) / f"original.{original.format}"
+        failpoint("media.before")
         await storage.put(object_key(media.id, "original", original.format), file)
     failpoint("media.after")
     async with database.transaction() as tx:

@@ -87,13 +87,19 @@ class _Broker:
         return len(described["partitions"])
 
     async def unread(self) -> dict[str, int]:
-        """Group → records that it has not handled yet, of groups that have any."""
+        """Group → records that it has not handled yet, of groups that have any.
+
+        A group that has never handled anything is of a service that reads the topic from its next release on: if others
+        have, it is not waited for.
+        """
         places = [TopicPartition(self._name, number) for number in range(await self.count())]
         ends = await self._consumer.end_offsets(places)
         begins = await self._consumer.beginning_offsets(places)
         found = {}
-        for group in self._groups:
-            committed = await self._committed(group)
+        offsets = {group: await self._committed(group) for group in self._groups}
+        for group, committed in offsets.items():
+            if not committed and any(offsets.values()):
+                continue
             done = {place: max(begins[place], committed.get(place, 0)) for place in places}
             found[group] = sum(max(0, ends[place] - done[place]) for place in places)
         return {group: count for group, count in found.items() if count}

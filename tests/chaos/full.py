@@ -48,7 +48,9 @@ GROUPS = {
     "long-model": Group("tests/model", "an order's life by chance, 5,000 steps"),
     "long-overload": Group("tests/overload/test_overload.py", "more than it can do, for 5 minutes", alone=True),
     "long-events": Group("service_kit", "poison and standstill with their real pauses", alone=True),
-    "long-others": Group("tests/drills tests/security tests/system user_service", "what else takes long", alone=True),
+    "long-others": Group(
+        "tests/drills tests/security tests/system user_service product_service", "what else takes long", alone=True
+    ),
 }
 """Crashes at failpoints are scenarios."""
 NAMES = (*GROUPS, *BY_NAME)

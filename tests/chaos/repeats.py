@@ -16,8 +16,8 @@ from local_stack.shop import Shop
 from service_kit.database.revisions import VERSION_TABLES
 from tests.system.world import until
 
-TECHNICAL_TABLES = {"inbox", "outbox_lease", "verification_keys", *VERSION_TABLES}
-"""Tables of handled events and of running processes, which are no business state."""
+TECHNICAL_TABLES = {"inbox", "outbox_lease", "verification_keys", "search_words", *VERSION_TABLES}
+"""Tables of handled events, of running processes, and of what a job derives from time to time: no business state."""
 TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> ALL($1)"
 PARTITIONS = [TopicPartition(topic.name, number) for topic in TOPICS for number in range(topic.partitions)]
 

@@ -137,5 +137,5 @@ def test_services_that_can_receive_data_after_an_erasure_erase_it_later() -> Non
     jobs = {service: {job.name for job in jobs_of(declared(service))} for service in SERVICES}
     both = {"erase-late-data", "merge-late-data"}
     assert jobs == {
-        "user": set(), "product": set(), "inventory": both, "order": both, "notification": {"merge-late-data"},
+        "user": set(), "product": both, "inventory": both, "order": both, "notification": {"merge-late-data"},
     }  # fmt: skip

@@ -22,6 +22,7 @@ PUBLISHED = {
     ],
 }  # fmt: skip
 HANDLED = {
+    "product": ["order.placed", "order.delivered"],
     "inventory": ["reservation.requested", "fulfilment.requested"],
     "order": ["reservation.accepted", "shipment.created", "shipment.dispatched", "shipment.delivered"],
     "notification": [
