@@ -11,7 +11,10 @@ from product_service.tests.media.pictures import picture
 from tests.harness import tokens
 from tests.harness.server import serving
 
-TOKEN = {"Authorization": f"Bearer {tokens.token(role='SubAdmin')}"}
+
+def bearer() -> str:
+    """A token that is valid for the test: one that is made when the module is imported may have expired by then."""
+    return f"Bearer {tokens.token(role='SubAdmin')}"
 
 
 async def start(url: str, token: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -25,14 +28,17 @@ async def start(url: str, token: str) -> tuple[asyncio.StreamReader, asyncio.Str
 
 
 async def test_uploads_that_break_off_leave_room_for_others(tmp_path: Path) -> None:
-    async with serving("product_service", media_dir=tmp_path) as url, httpx.AsyncClient(base_url=url) as client:
-        begun = [await start(url, TOKEN["Authorization"]) for _ in range(MAX_UPLOADS)]
-        async with asyncio.timeout(20):
-            while (await client.post("/media", content=picture(), headers=TOKEN)).status_code != 503:
+    async with (
+        serving("product_service", media_dir=tmp_path) as url,
+        httpx.AsyncClient(base_url=url, timeout=60, headers={"Authorization": bearer()}) as client,
+    ):
+        begun = [await start(url, bearer()) for _ in range(MAX_UPLOADS)]
+        async with asyncio.timeout(60):
+            while (await client.post("/media", content=picture())).status_code != 503:
                 await asyncio.sleep(0.01)
             for _, writer in begun:
                 writer.close()
-            while (answer := await client.post("/media", content=picture(), headers=TOKEN)).status_code == 503:
+            while (answer := await client.post("/media", content=picture())).status_code == 503:
                 await asyncio.sleep(0.01)
         assert answer.status_code in (200, 201)
 
@@ -48,7 +54,7 @@ async def test_a_stranger_is_rejected_before_the_file_arrives(tmp_path: Path) ->
 async def test_a_slow_upload_ends_with_408(tmp_path: Path) -> None:
     limits = {"request_body_seconds": 0.5, "request_body_bytes_per_second": 1_000_000}
     async with serving("product_service", media_dir=tmp_path, **limits) as url:
-        reader, writer = await start(url, TOKEN["Authorization"])
+        reader, writer = await start(url, bearer())
         async with asyncio.timeout(10):
             assert b" 408 " in await reader.readline()
         writer.close()
