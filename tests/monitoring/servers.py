@@ -131,7 +131,7 @@ class Prometheus(_Server):
         return found
 
     async def states(self, expected: Expected) -> str:
-        """In which states the alert was in the last quarter of an hour; otherwise, the receiver has not heard of it."""
+        """In which states the alert was in the last quarter of an hour, whether or not the receiver was notified."""
         labels = {"alertname": expected.alert, **expected.labels}
         selector = ", ".join(f'{name}="{value}"' for name, value in labels.items())
         found = await self.series(f"count_over_time(ALERTS{{{selector}}}[15m])")
