@@ -91,8 +91,8 @@ async def _one_promotion_for_many(
 
 
 async def _rush(server: Server, code: str, first: int) -> Load:
-    """The orders of buyers from number `first` on. Raises: LoadFailed, if one is neither placed nor refused because the
-    code is used up."""
+    """The orders of buyers from number `first` on. Raises: LoadFailed, if one is neither placed nor rejected
+    because the code is used up."""
     draw, buyers = Draw(), [accounts()[number % len(accounts())] for number in range(first, first + BUYERS)]
     requests = [order for buyer in buyers for order in [_order(buyer, draw, [code])] * 2]
     load = await carried_out(Plan(server.port, requests, connections=64), "benchmarks.load.generator")

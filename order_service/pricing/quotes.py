@@ -17,7 +17,7 @@ from order_service.pricing.lines import Adjustment, QuoteLine, Shipping, Shippin
 from order_service.pricing.promotions import Applied, Code, PromotionUnusable
 from order_service.pricing.rules import NO_TERMS, Terms
 from order_service.pricing.shipping import Goods, ShippingMethodUnavailable, choose, offers
-from order_service.pricing.tax import Taxed, TaxNote, leave_untaxed
+from order_service.pricing.tax import Taxable, Taxed, TaxNote, leave_untaxed
 from service_kit.iso_codes import smallest_charge
 from service_kit.problems import Problem
 
@@ -190,7 +190,7 @@ def _tax(terms: Terms, lines: Sequence[QuoteLine], shipping: Shipping, now: date
     if terms.to is None or terms.rules.taxes.is_empty:
         leave_untaxed(lines, shipping)
         return Taxed()
-    return terms.rules.taxes.apply(lines, shipping, terms.to, now, step, tax_id_is_valid=terms.tax_id_is_valid)
+    return terms.rules.taxes.apply(Taxable(lines, shipping, terms.to, now, step, terms.tax_id_is_valid))
 
 
 def quote_order(

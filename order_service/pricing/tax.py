@@ -39,6 +39,18 @@ class TaxNote(StrEnum):
     REVERSE_CHARGE = "reverse_charge"
 
 
+class Taxable(NamedTuple):
+    """What is taxed, at the time `now`. Amounts are multiples of `step`. `tax_id_is_valid`: the buyer is a business
+    whose tax id was confirmed."""
+
+    lines: Sequence[QuoteLine]
+    shipping: Shipping
+    to: Destination
+    now: datetime
+    step: int
+    tax_id_is_valid: bool
+
+
 class Taxed(NamedTuple):
     """How an order was taxed. `note`: why it has no tax."""
 
@@ -57,18 +69,8 @@ class TaxProvider(Protocol):
     def is_empty(self) -> bool:
         """Whether nothing is configured. Then orders are not taxed, and have no note."""
 
-    def apply(
-        self,
-        lines: Sequence[QuoteLine],
-        shipping: Shipping,
-        to: Destination,
-        now: datetime,
-        step: int,
-        *,
-        tax_id_is_valid: bool,
-    ) -> Taxed:
-        """Sets tax, rate and total of each line, and those of the shipping. Amounts are multiples of `step`.
-        `tax_id_is_valid`: the buyer is a business whose tax id was confirmed."""
+    def apply(self, order: Taxable) -> Taxed:
+        """Sets tax, rate and total of each line, and those of the shipping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,24 +131,15 @@ class Taxes:
     def is_empty(self) -> bool:
         return not self.zones
 
-    def apply(
-        self,
-        lines: Sequence[QuoteLine],
-        shipping: Shipping,
-        to: Destination,
-        now: datetime,
-        step: int,
-        *,
-        tax_id_is_valid: bool,
-    ) -> Taxed:
-        if tax_id_is_valid and self.reverses_charge(to.country):
-            _reverse_charge(self.home, lines, shipping, now)
+    def apply(self, order: Taxable) -> Taxed:
+        if order.tax_id_is_valid and self.reverses_charge(order.to.country):
+            _reverse_charge(self.home, order)
             return Taxed(note=TaxNote.REVERSE_CHARGE)
-        zone = self.zone(to.country, to.region)
+        zone = self.zone(order.to.country, order.to.region)
         if zone is None:
-            leave_untaxed(lines, shipping)
+            leave_untaxed(order.lines, order.shipping)
             return Taxed(note=TaxNote.NONE)
-        _tax(zone, lines, shipping, now, step)
+        _tax(zone, order)
         return Taxed(zone.prices_include_tax)
 
     def zone(self, country: str, region: str | None = None) -> TaxZone | None:
@@ -184,9 +177,10 @@ def leave_untaxed(lines: Sequence[QuoteLine], shipping: Shipping) -> None:
     shipping.total = shipping.price
 
 
-def _tax(zone: TaxZone, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime, step: int) -> None:
-    rates = _rates(zone, lines, now)
-    parts = _shipping_parts(zone, lines, rates, shipping, now)
+def _tax(zone: TaxZone, order: Taxable) -> None:
+    lines, shipping, step = order.lines, order.shipping, order.step
+    rates = _rates(zone, order)
+    parts = _shipping_parts(zone, order, rates)
     prices = [line.price for line in lines]
     if parts:
         prices += [price for _, price in parts]
@@ -207,41 +201,40 @@ def _tax(zone: TaxZone, lines: Sequence[QuoteLine], shipping: Shipping, now: dat
     shipping.total = shipping.price if included else shipping.price + shipping.tax
 
 
-def _reverse_charge(home: TaxZone | None, lines: Sequence[QuoteLine], shipping: Shipping, now: datetime) -> None:
+def _reverse_charge(home: TaxZone | None, order: Taxable) -> None:
     """Takes the home country's tax out of prices that include it. No tax is added."""
+    lines, shipping = order.lines, order.shipping
     leave_untaxed(lines, shipping)
     if home is not None and home.prices_include_tax:
-        rates = _rates(home, lines, now)
+        rates = _rates(home, order)
         for line, rate in zip(lines, rates, strict=True):
             line.total -= home.tax_in(line.price, rate, 1)
-        parts = _shipping_parts(home, lines, rates, shipping, now)
+        parts = _shipping_parts(home, order, rates)
         shipping.total -= sum(home.tax_in(price, rate, 1) for rate, price in parts)
     shipping.taxes = [TaxPart(0, shipping.total, 0)] if shipping.total else []
 
 
-def _rates(zone: TaxZone, lines: Sequence[QuoteLine], now: datetime) -> list[int]:
+def _rates(zone: TaxZone, order: Taxable) -> list[int]:
     """The rate of each line."""
-    classes = [line.facts.tax_class for line in lines]
-    known = {tax_class: zone.rate(tax_class, now) for tax_class in set(classes)}
+    classes = [line.facts.tax_class for line in order.lines]
+    known = {tax_class: zone.rate(tax_class, order.now) for tax_class in set(classes)}
     return [known[tax_class] for tax_class in classes]
 
 
-def _shipping_parts(
-    zone: TaxZone, lines: Sequence[QuoteLine], rates: Sequence[int], shipping: Shipping, now: datetime
-) -> list[tuple[int, int]]:
+def _shipping_parts(zone: TaxZone, order: Taxable, rates: Sequence[int]) -> list[tuple[int, int]]:
     """The shipping's price, divided into the parts that are taxed at one rate: (rate, price). `rates`: of the lines."""
-    method, price = shipping.method, shipping.price
+    method, price = order.shipping.method, order.shipping.price
     if method is None or not price:
         return []
     if method.tax != FOLLOWS_GOODS:
-        return [(zone.rate(method.tax, now), price)]
+        return [(zone.rate(method.tax, order.now), price)]
     if len(set(rates)) == 1:
         return [(rates[0], price)]
-    weights = [line.price for line in lines]
+    weights = [line.price for line in order.lines]
     if not any(weights):  # goods that are free: by what they cost before the discount
-        weights = [line.subtotal for line in lines]
+        weights = [line.subtotal for line in order.lines]
     if not any(weights):
-        weights = [line.quantity for line in lines]
+        weights = [line.quantity for line in order.lines]
     found: defaultdict[int, int] = defaultdict(int)
     for rate, amount in zip(rates, split(price, weights), strict=True):
         found[rate] += amount

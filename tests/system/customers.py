@@ -28,7 +28,7 @@ TOKENS = ("tok_ok", "tok_authorised", "tok_duplicate", "tok_lost_answer")
 POLL_SECONDS = 0.3
 """Seconds between two requests for waiting orders; one request serves all of them."""
 PAGE = 100
-USED_UP = "promotion-unusable"
+UNUSABLE_CODE = "promotion-unusable"
 
 
 @dataclass
@@ -165,7 +165,7 @@ class Customers:
         """Every tenth order contains the scarce product; every second one has a card's token."""
         key = self._key(number)
         for body in self._requests(number):
-            if order := await self._place(customer, key, body, (USED_UP,)):
+            if order := await self._place(customer, key, body, (UNUSABLE_CODE,)):
                 break
         assert order is not None
         if number % 5 == 0:  # as if the response had been lost

@@ -1,4 +1,5 @@
-"""Checks of what orders cost: totals, taxes, discounts, uses of codes, and the numbers of invoices."""
+"""What the orders of a run cost: the taxes, method and codes that apply to them, and the checks of their totals,
+taxes, discounts, uses of codes and invoices."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,14 +1,11 @@
 """An order is taxed by whichever provider its rules hold."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 
-from order_service.pricing.lines import QuoteLine, Shipping
 from order_service.pricing.places import Destination
 from order_service.pricing.quotes import quote
 from order_service.pricing.rules import Rules, Terms
-from order_service.pricing.tax import Taxed, TaxProvider
+from order_service.pricing.tax import Taxable, Taxed, TaxProvider
 from order_service.tests.pricing.goods import NOW, everywhere, items_of, method, product
 
 
@@ -19,20 +16,11 @@ class PerLine:
     tax: int
     is_empty: bool = False
 
-    def apply(
-        self,
-        lines: Sequence[QuoteLine],
-        shipping: Shipping,
-        to: Destination,
-        now: datetime,
-        step: int,
-        *,
-        tax_id_is_valid: bool,
-    ) -> Taxed:
-        for line in lines:
+    def apply(self, order: Taxable) -> Taxed:
+        for line in order.lines:
             line.tax = self.tax
             line.total = line.price + self.tax
-        shipping.total = shipping.price
+        order.shipping.total = order.shipping.price
         return Taxed(prices_include_tax=False)
 
 
