@@ -4,6 +4,7 @@ import asyncio
 import re
 import time
 from itertools import pairwise
+from statistics import median
 from typing import Any
 
 import httpx
@@ -95,7 +96,7 @@ async def test_writing_metrics_blocks_no_requests() -> None:
         generate_latest(registry)
         at_once.append(time.thread_time() - began)
         held.append(await _longest_turn(registry))
-    assert min(held) < min(at_once) / 2
+    assert median(held) < median(at_once) / 2
 
 
 async def _longest_turn(registry: CollectorRegistry) -> float:
