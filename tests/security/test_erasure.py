@@ -43,17 +43,7 @@ async def test_only_the_invoice_of_an_erased_person_remains(world: World) -> Non
 
     await person.call("user", "DELETE", "/users/me")
 
-    async def left() -> list[str]:
-        return [row for row in await _found(world, word) if not row.startswith(_RECIPIENTS)]
-
-    async def nothing_is_left() -> bool:
-        return not await left()
-
-    try:
-        await until("nothing is left", nothing_is_left)
-    finally:
-        assert await left() == []
-    assert len(await _found(world, word)) == 1
+    await _only_the_recipient_remains(world, word)
     [invoice] = (await world.staff.call("order", "GET", f"/orders/{order['id']}/invoices"))["items"]
     invoice = await world.staff.call("order", "GET", f"/invoices/{invoice['number']}")
     assert word in invoice["recipient"]["ship_to"]["name"]
@@ -69,6 +59,20 @@ async def _reject_a_return(world: World, person: Person, order_id: str, product:
     asked = await person.call("order", "POST", f"/orders/{order_id}/returns", json=back, headers=key)
     rejection = {"reason": f"{word} has worn it"}
     await world.staff.call("order", "POST", f"/returns/{asked['id']}/reject", json=rejection)
+
+
+async def _only_the_recipient_remains(world: World, word: str) -> None:
+    async def left() -> list[str]:
+        return [row for row in await _found(world, word) if not row.startswith(_RECIPIENTS)]
+
+    async def nothing_is_left() -> bool:
+        return not await left()
+
+    try:
+        await until("nothing is left", nothing_is_left)
+    finally:
+        assert await left() == []
+    assert len(await _found(world, word)) == 1
 
 
 async def _found(world: World, word: str) -> list[str]:
