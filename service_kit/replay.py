@@ -8,7 +8,7 @@ what was published: what is on its topic already is dropped, anything else stays
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -29,6 +29,7 @@ _LAST_EVENT = Statement("SELECT coalesce(max(id), 0) FROM outbox")
 _NEW_EVENTS = Statement("SELECT id, type, value FROM outbox WHERE id > :after AND key = :key ORDER BY id")
 _DROP_EVENTS = Statement("DELETE FROM outbox WHERE id = ANY(:ids::bigint[])")
 
+_ONE_TRANSACTION = timedelta(milliseconds=1)
 _NOT_HANDLED = datetime.max.replace(tzinfo=UTC)
 _IDS = ("payment_id", "refund_id", "shipment_id", "return_id", "refunded")
 
@@ -81,8 +82,8 @@ Repeat = Callable[[Repeated, Any], Awaitable[None]]
 @dataclass(frozen=True)
 class Rules:
     """A service's rules. `repeat`: a function for each type of its own events that can tell a command. `same`: see
-    `same_thing`. `adopt`: gives what the replay has made the id that it had. `precedence`: of topics, for events with
-    the same time. `withdraw`: undoes what the replay has made if it is a part of something published, and returns
+    `same_thing`. `adopt`: gives what the replay has made the id that it had. `precedence`: of topics, for events of
+    one transaction. `withdraw`: undoes what the replay has made if it is a part of something published, and returns
     whether it is: the service handles events in batches, with one consequence of several, and the replay one by one.
     `answers`: the service's own events that show when it handled an event of others, which may have waited long."""
 
@@ -114,7 +115,7 @@ class Replay:
                 self._published[entry.record.key].add(entry.envelope.id, event)
         entries += [entry for entry in others if entry.record.key in self._published]
         self._last_event = await _LAST_EVENT.fetchval(self._tx)
-        for entry in sorted(entries, key=lambda entry: self._place(entry, handled)):
+        for entry in self._in_order(entries, handled):
             published = self._published[entry.record.key]
             await self._attempt(entry, published)
             await self._compare(entry.record.key, published)
@@ -137,17 +138,29 @@ class Replay:
                 candidates.remove(answer)
         return handled
 
-    def _place(self, entry: Entry, handled: Mapping[UUID, datetime]) -> tuple[int, int, bool]:
-        """By milliseconds: times of one transaction's events differ by less. Then what others wrote comes first."""
-        at = handled.get(entry.envelope.id, entry.envelope.time)
-        precedence = (self._rules.precedence or {}).get(entry.record.topic, -1)
-        return int(at.timestamp() * 1000), precedence, entry.envelope.source == self._source
+    def _in_order(self, entries: Iterable[Entry], handled: Mapping[UUID, datetime]) -> list[Entry]:
+        """By time, what others wrote first. The events of one transaction are ordered by the precedence of their
+        topics: they are successive ones with one key, less than a millisecond after the first one."""
+        precedence = self._rules.precedence or {}
+        placed: list[tuple[datetime, bool, int, datetime, Entry]] = []
+        firsts: dict[bytes, datetime | None] = {}
+        timed = [(handled.get(entry.envelope.id, entry.envelope.time), entry) for entry in entries]
+        for at, entry in sorted(timed, key=lambda each: (each[0], self._is_own(each[1]))):
+            own, first = self._is_own(entry), firsts.get(entry.record.key)
+            if not own or first is None or at - first >= _ONE_TRANSACTION:
+                first = at
+            firsts[entry.record.key] = first if own else None
+            placed.append((first, own, precedence.get(entry.record.topic, -1), at, entry))
+        return [each[-1] for each in sorted(placed, key=lambda each: each[:-1])]
+
+    def _is_own(self, entry: Entry) -> bool:
+        return entry.envelope.source == self._source
 
     async def _attempt(self, entry: Entry, published: Published) -> None:
         """What can't be applied changes nothing, and is counted; events of others are then left to the consumer."""
         await self._tx.execute("SAVEPOINT entry")
         try:
-            if entry.envelope.source != self._source:
+            if not self._is_own(entry):
                 await self._handle(entry)
             elif (event := published.left.get(entry.envelope.id)) is not None:
                 await self._repeat(event, entry.envelope.time, published)

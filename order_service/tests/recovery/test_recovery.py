@@ -167,6 +167,19 @@ async def test_orders_payments_refunds_and_returns_are_what_they_were(life: Life
     assert await unpublished(restored) == []
 
 
+async def test_what_follows_from_an_event_at_once_is_replayed_after_it(life: Life, restored: Database) -> None:
+    order_id = await life.placed()
+    await life.handle(answers.ReservationRejected(order_id=order_id, version=1, lines=[]))
+    rejected = (await published_by(life.shop.runtime))[-1].envelope
+    just_before = rejected.time - timedelta(microseconds=9)
+    life.others[-1] = life.others[-1]._replace(envelope=life.others[-1].envelope._replace(time=just_before))
+
+    journal = await _recover(life, restored)
+
+    assert rejected.type == "mart.order.rejected.v1"
+    assert not [what for what in journal.found if "not " in what], journal.found
+
+
 async def test_transfers_that_staff_recorded_are_not_asked_of_a_gateway(life: Life, restored: Database) -> None:
     account: dict[str, Any] = {"email": "ada@example.org", "full_name": "Ada", "roles": ["User"], "active": True}
     await life.handle(UserChanged(user_id=life.shop.customer.user_id, version=1, email_verified=True, **account))
