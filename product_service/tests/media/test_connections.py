@@ -27,6 +27,13 @@ async def start(url: str, token: str) -> tuple[asyncio.StreamReader, asyncio.Str
     return reader, writer
 
 
+async def end(*writers: asyncio.StreamWriter) -> None:
+    """Ends the connections, which the server may have ended before."""
+    for writer in writers:
+        writer.close()
+    await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+
+
 async def test_uploads_that_break_off_leave_room_for_others(tmp_path: Path) -> None:
     """However long the first image takes on a busy machine, the uploads before it are not ended as too slow."""
     async with (
@@ -37,8 +44,7 @@ async def test_uploads_that_break_off_leave_room_for_others(tmp_path: Path) -> N
         async with asyncio.timeout(60):
             while (await client.post("/media", content=picture())).status_code != 503:
                 await asyncio.sleep(0.01)
-            for _, writer in begun:
-                writer.close()
+            await end(*(writer for _, writer in begun))
             while (answer := await client.post("/media", content=picture())).status_code == 503:
                 await asyncio.sleep(0.01)
         assert answer.status_code in (200, 201)
@@ -49,7 +55,7 @@ async def test_a_stranger_is_rejected_before_the_file_arrives(tmp_path: Path) ->
         reader, writer = await start(url, "Bearer nonsense")
         async with asyncio.timeout(10):
             assert b" 401 " in await reader.readline()
-        writer.close()
+        await end(writer)
 
 
 async def test_a_slow_upload_ends_with_408(tmp_path: Path) -> None:
@@ -58,4 +64,4 @@ async def test_a_slow_upload_ends_with_408(tmp_path: Path) -> None:
         reader, writer = await start(url, bearer())
         async with asyncio.timeout(10):
             assert b" 408 " in await reader.readline()
-        writer.close()
+        await end(writer)
