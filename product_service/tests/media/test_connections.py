@@ -21,7 +21,8 @@ async def start(url: str, token: str) -> tuple[asyncio.StreamReader, asyncio.Str
     """Sends the head and some bytes of an upload of a million bytes."""
     place = urlsplit(url)
     reader, writer = await asyncio.open_connection(place.hostname, place.port)
-    head = f"POST /media HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nAuthorization: {token}\r\n\r\n"
+    head = f"POST /media HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\nAuthorization: {token}\r\n"
+    head += "Expect: 100-continue\r\n\r\n"
     writer.write(head.encode() + bytes(1000))
     await writer.drain()
     return reader, writer
@@ -35,15 +36,15 @@ async def end(*writers: asyncio.StreamWriter) -> None:
 
 
 async def test_uploads_that_break_off_leave_room_for_others(tmp_path: Path) -> None:
-    """However long the first image takes on a busy machine, the uploads before it are not ended as too slow."""
     async with (
-        serving("product_service", media_dir=tmp_path, request_body_seconds=300) as url,
+        serving("product_service", media_dir=tmp_path, request_body_seconds=60) as url,
         httpx.AsyncClient(base_url=url, timeout=60, headers={"Authorization": bearer()}) as client,
     ):
         begun = [await start(url, bearer()) for _ in range(MAX_UPLOADS)]
         async with asyncio.timeout(60):
-            while (await client.post("/media", content=picture())).status_code != 503:
-                await asyncio.sleep(0.01)
+            for reader, _ in begun:
+                assert b" 100 " in await reader.readuntil(b"\r\n\r\n"), "it has a place before the next upload comes"
+            assert (await client.post("/media", content=picture())).status_code == 503
             await end(*(writer for _, writer in begun))
             while (answer := await client.post("/media", content=picture())).status_code == 503:
                 await asyncio.sleep(0.01)
@@ -63,5 +64,6 @@ async def test_a_slow_upload_ends_with_408(tmp_path: Path) -> None:
     async with serving("product_service", media_dir=tmp_path, **limits) as url:
         reader, writer = await start(url, bearer())
         async with asyncio.timeout(10):
+            assert b" 100 " in await reader.readuntil(b"\r\n\r\n")
             assert b" 408 " in await reader.readline()
         await end(writer)
