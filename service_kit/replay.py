@@ -9,6 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from operator import itemgetter
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -144,14 +145,14 @@ class Replay:
         precedence = self._rules.precedence or {}
         placed: list[tuple[datetime, bool, int, datetime, Entry]] = []
         firsts: dict[bytes, datetime | None] = {}
-        timed = [(handled.get(entry.envelope.id, entry.envelope.time), entry) for entry in entries]
-        for at, entry in sorted(timed, key=lambda each: (each[0], self._is_own(each[1]))):
-            own, first = self._is_own(entry), firsts.get(entry.record.key)
+        timed = [(handled.get(each.envelope.id, each.envelope.time), self._is_own(each), each) for each in entries]
+        for at, own, entry in sorted(timed, key=itemgetter(0, 1)):
+            first = firsts.get(entry.record.key)
             if not own or first is None or at - first >= _ONE_TRANSACTION:
                 first = at
             firsts[entry.record.key] = first if own else None
             placed.append((first, own, precedence.get(entry.record.topic, -1), at, entry))
-        return [each[-1] for each in sorted(placed, key=lambda each: each[:-1])]
+        return [entry for *_, entry in sorted(placed, key=itemgetter(0, 1, 2, 3))]
 
     def _is_own(self, entry: Entry) -> bool:
         return entry.envelope.source == self._source

@@ -1,5 +1,5 @@
-"""After the erasure of a customer with orders, no database contains personal data of the customer, but for the
-recipient on the invoice, which the law wants kept."""
+"""After the erasure of a customer with orders, no database contains personal data of the customer, except the
+recipient on the invoice, which must be kept by law."""
 
 import asyncio
 from uuid import uuid4
